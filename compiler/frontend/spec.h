@@ -1,0 +1,25 @@
+// The JSON front end: model spec → Model.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compiler/frontend/model.h"
+#include "ir/diagnostic.h"
+
+namespace gradc {
+
+struct SpecOptions {
+  std::vector<std::pair<std::string, std::string>> set;  // --set path=value, in order: "variables.width=64"
+};
+
+// Reads and checks a spec. Mistakes are collected in `diagnostics`; null where there is an error.
+std::unique_ptr<Model> load_spec(const std::string& text, const std::string& file, const SpecOptions& options,
+                                 Diagnostics& diagnostics);
+
+// The JSON Schema of the spec, from the registry and the layer table.
+std::string json_schema();
+
+}  // namespace gradc

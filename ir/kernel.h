@@ -1,0 +1,205 @@
+// The kernel program: what a step is below the graph. Buffers, kernels, and one entry body that launches them.
+//
+// Everything is static: extents, strides, offsets. A kernel is a tree of loops over scalar code. Every access names its
+// buffer and, per dimension, an affine index, an extent and a stride, so that the verifier can prove it in bounds.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ir/diagnostic.h"
+#include "ir/indexed.h"
+#include "ir/location.h"
+#include "ir/scalar.h"
+#include "ir/target.h"
+#include "ir/tensor.h"
+#include "ir/type.h"
+
+namespace gradc {
+
+enum class Space : std::uint8_t {
+  input,   // pointer `slot` of the caller's inputs
+  output,  // pointer `slot` of the caller's outputs
+  state,   // byte `offset` of the state block
+  arena,   // byte `offset` of the workspace
+  worker,  // byte `offset` of the running worker's own workspace
+  table,   // constant data, part of the code
+  scalar,  // field at byte `offset` of the call's scalars
+};
+std::string_view name_of(Space space);
+
+struct KernelBuffer {
+  std::string name;
+  DType dtype = DType::f32;
+  std::int64_t elements = 0;
+  Space space = Space::arena;
+  int slot = -1;                 // input, output
+  std::int64_t offset = -1;      // state, arena, worker, scalar: bytes; -1 until plan_memory
+  Tensor data;                   // table
+  std::int64_t bytes() const { return elements * byte_size(dtype); }
+};
+
+// offset + Σ coefficient * loop variable
+struct Affine {
+  struct Part {
+    int variable = 0;
+    std::int64_t coefficient = 0;
+    friend bool operator==(const Part&, const Part&) = default;
+  };
+  std::int64_t offset = 0;
+  std::vector<Part> parts;  // sorted by variable, no zero coefficients
+  friend bool operator==(const Affine&, const Affine&) = default;
+};
+
+// One dimension of an access: element index (affine + value) / divisor, which must lie in [0, extent).
+struct Subscript {
+  enum class Check : std::uint8_t {
+    proven,   // always inside; the verifier proves it from the loops' extents
+    guarded,  // outside (or a remainder of the division): a load gives `outside`, a store is dropped
+    clamped,  // moved to the nearest index inside; loads only
+  };
+  Affine affine;
+  int value = -1;             // an i32 or i64 value added to the index, or -1
+  std::int64_t divisor = 1;
+  std::int64_t extent = 1;
+  std::int64_t stride = 1;    // elements
+  Check check = Check::proven;
+};
+
+struct Access {
+  int buffer = -1;
+  std::int64_t offset = 0;  // elements, added to Σ index * stride
+  std::vector<Subscript> subscripts;
+  double outside = 0;       // what a guarded load gives outside
+};
+
+// Reassociates nothing that is not said here: a value accumulated over a loop.
+//   serial: ((init ∘ v0) ∘ v1) ∘ …
+//   vector: lane l takes v_l, v_{l+L}, … from the identity; lanes are combined by halves (l ∘ l + L/2, …), then init ∘ total.
+struct Accumulator {
+  Combiner combiner = Combiner::sum;
+  DType type = DType::f32;
+  int init = -1;    // value before the loop
+  int update = -1;  // value of the loop's body, combined in every round
+  int result = -1;  // value after the loop
+};
+
+struct Loop {
+  enum class Mark : std::uint8_t {
+    serial,
+    vector,  // rounds are independent but for accumulators; `lanes` of them run at once
+    unroll,  // straight-line code
+  };
+  int variable = 0;            // unique in the kernel
+  std::int64_t extent = 1;     // variable runs over [0, extent)
+  Mark mark = Mark::serial;
+  int lanes = 0;               // vector: lanes of the reassociation, a power of two
+  std::vector<Accumulator> accumulators;
+};
+
+// A register tile of a contraction: for r < rows, c < columns
+//   C[r, c] = (accumulate ? C[r, c] : 0) + Σ over depth of A[r, depth] * B[depth, c]
+// with the sum in order of the depth loops (outer to inner), each step one fma (see ir/scalar.h), accumulators in dtype.
+// Addresses, in elements: A: a.offset + Σ … + r * a_row + Σ depth_d * a_step_d; B the same with c * 1; C with r * c_row + c.
+// `columns` is a multiple of the target's lanes: B and C have that many, whatever the result needs.
+struct Tile {
+  struct Depth {
+    std::int64_t extent = 1, a_step = 0, b_step = 0;
+  };
+  DType dtype = DType::f32;
+  int rows = 1;
+  int columns = 16;
+  bool accumulate = false;
+  int a = -1, b = -1, c = -1;             // buffers
+  Affine a_base, b_base, c_base;
+  std::int64_t a_row = 0, c_row = 0;
+  std::vector<Depth> depth;               // 1 to 4 loops, outer to inner
+};
+
+struct Kernel {
+  std::string name;              // "k3_conv1": unique in the program
+  std::string kind;              // loop, reduce, contract, pack, window, scatter: for people and profiles
+  std::vector<Instr> body;
+  int values = 0;                // value numbers in use
+  int variables = 1;             // loop variables in use; variable 0 is the parallel one
+  std::int64_t parallel = 1;     // extent of variable 0: rounds are independent and may run anywhere, in any order
+  std::int64_t work = 0;         // estimated scalar operations, to decide on threads
+  Locations locations;
+};
+
+struct Statement {
+  enum class Kind : std::uint8_t { launch, copy } kind = Kind::launch;
+  int kernel = -1;               // launch
+  int from = -1, to = -1;        // copy: whole buffers of one size
+};
+
+struct KernelParameter {         // an input, output, or scalar of the entry, in order
+  std::string name;
+  Type type;
+  std::int64_t lower = 0, upper = 0;  // declared range of integers; equal: none
+  double preset = 0;                  // scalar
+  std::int64_t offset = 0;            // scalar: byte in the scalars struct
+};
+
+struct KernelProgram {
+  std::string name;
+  Target target;
+  std::vector<KernelParameter> inputs, outputs, scalars;
+  std::vector<KernelBuffer> buffers;
+  std::vector<Kernel> kernels;
+  std::vector<Statement> entry;
+  std::int64_t arena_bytes = 0;   // multiples of 64
+  std::int64_t worker_bytes = 0;  // for each worker
+};
+
+// The state block that all programs of a model share: entries at 64-byte multiples, in order.
+struct StateEntry {
+  std::string name;       // "conv1.weight", "conv1.weight.momentum", "step"
+  Type type;
+  enum class Kind : std::uint8_t { parameter, statistic, slot, counter, key } kind = Kind::parameter;
+  std::int64_t offset = 0;
+};
+struct StateLayout {
+  std::vector<StateEntry> entries;
+  std::int64_t bytes = 0;
+
+  const StateEntry* find(std::string_view name) const;
+  void place();  // assigns offsets and bytes
+};
+std::string_view name_of(StateEntry::Kind kind);
+
+// A model below the graph: what becomes one object.
+struct KernelModule {
+  std::string name;
+  StateLayout state;
+  std::vector<KernelProgram> programs;  // "init" among them
+};
+
+std::string print(const KernelProgram& program);
+std::string print(const KernelModule& module);
+std::unique_ptr<KernelProgram> parse_kernel_program(std::string_view text, const std::string& file,
+                                                    Diagnostics& diagnostics);
+// One sentence a violation: accesses provably inside their buffers, values defined before use and of the right dtype,
+// closed sets of marks, no arena buffer read before it is written.
+std::vector<std::string> verify(const KernelProgram& program);
+
+// What an entry is called with; interpreter and native code see the same. Workspace contents are undefined at entry.
+struct KernelCall {
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+  void* state = nullptr;
+  void* workspace = nullptr;  // arena_bytes + workers * worker_bytes, 64-byte aligned
+  const void* scalars = nullptr;
+};
+// Runs a program with one worker, in the exact order of operations that the kernel program states.
+void interpret(const KernelProgram& program, const KernelCall& call);
+
+// Affine arithmetic.
+Affine affine_constant(std::int64_t offset);
+Affine affine_variable(int variable, std::int64_t coefficient = 1, std::int64_t offset = 0);
+Affine operator+(const Affine& a, const Affine& b);
+Affine operator*(const Affine& a, std::int64_t factor);
+
+}  // namespace gradc
