@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ir/type.h"
@@ -21,7 +22,9 @@ enum class Opcode : std::uint8_t {
   constant,   // integer or number, by dtype
   argument,   // element of operand `integer` (scalar bodies only)
   index,      // i64: domain index `integer` of a scalar body, loop variable `integer` of a kernel
-  add, sub, mul, div, rem, neg, fma, sqrt,
+  add, sub, mul, div,
+  rem,        // integers only; floats: elementary::remainder
+  neg, fma, sqrt,
   bit_and, bit_or, bit_xor, bit_not, shift_left, shift_right, shift_right_arithmetic,
   equal, not_equal, less, less_equal,  // result bool
   select,     // args: bool, value where true, value where false
@@ -71,7 +74,8 @@ struct Scalar {
   DType type = DType::f32;
 };
 
-// Appends to a block of instructions. Folds nothing, so that what is written is what runs.
+// Appends to a block of instructions. Folds nothing, so that what is written is what runs. While the slow side of a
+// `rarely` is being written, everything goes there, also what is built of values from outside.
 class ScalarBuilder {
  public:
   ScalarBuilder(std::vector<Instr>& block, int& next_value) : block_(&block), next_(&next_value) {}
@@ -90,9 +94,10 @@ class ScalarBuilder {
   template <class Slow>
   Scalar rarely(Scalar condition, Scalar fast, Slow slow) {
     std::vector<Instr> body;
-    ScalarBuilder inner(body, *next_);
-    Scalar value = slow(inner);
-    return finish_rarely(condition, fast, std::move(body), value.id);
+    std::vector<Instr>* outer = redirect(&body);
+    Scalar value = slow(*this);
+    redirect(outer);
+    return finish_rarely(condition, fast, std::move(body), value);
   }
   // Appends `body` with its arguments and indices replaced; returns its results.
   std::vector<Scalar> splice(const ScalarBody& body, std::span<const Scalar> arguments,
@@ -101,7 +106,9 @@ class ScalarBuilder {
   int& next_value() { return *next_; }
 
  private:
-  Scalar finish_rarely(Scalar condition, Scalar fast, std::vector<Instr> body, int yield);
+  Instr& append(Opcode op, DType type, std::span<const Scalar> args);
+  std::vector<Instr>* redirect(std::vector<Instr>* block) { return std::exchange(block_, block); }
+  Scalar finish_rarely(Scalar condition, Scalar fast, std::vector<Instr> body, Scalar slow);
   std::vector<Instr>* block_;
   int* next_;
 };
