@@ -1,0 +1,142 @@
+// Rendering of diagnostics, error types, and nearest names.
+#include "ir/diagnostic.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace gradc {
+
+namespace {
+
+std::string_view label(Severity severity) {
+  switch (severity) {
+    case Severity::error: return "error";
+    case Severity::warning: return "warning";
+    case Severity::note: return "note";
+  }
+  return "";
+}
+
+std::string first_line(const std::vector<Diagnostic>& diagnostics) {
+  if (diagnostics.empty()) return "";
+  const Diagnostic& first = diagnostics.front();
+  return first.location.known() ? first.message + " (" + first.location.str() + ")" : first.message;
+}
+
+// Line `number` of `text`, without its end; "" past the end.
+std::string line_of(const std::string& text, std::uint32_t number) {
+  std::size_t start = 0;
+  for (std::uint32_t line = 1; line < number; ++line) {
+    start = text.find('\n', start);
+    if (start == std::string::npos) return "";
+    ++start;
+  }
+  std::string line = text.substr(start, text.find('\n', start) - start);
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  return line;
+}
+
+constexpr std::size_t kWidth = 120;  // columns of source shown
+
+// The source line and a caret below it, cut around the column where the line is long.
+std::string excerpt(const std::string& line, std::uint32_t column) {
+  std::size_t at = column ? std::min<std::size_t>(column - 1, line.size()) : 0;
+  std::size_t start = at > kWidth - 20 ? at - (kWidth - 20) : 0;
+  std::string shown = line.substr(start, kWidth);
+  std::string text = "  " + shown + "\n";
+  if (column) {
+    text += "  ";
+    for (std::size_t i = start; i < at; ++i) text += line[i] == '\t' ? '\t' : ' ';
+    text += "^\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+void Diagnostics::add_source(std::string file, std::string text) { sources_[std::move(file)] = std::move(text); }
+
+Diagnostic& Diagnostics::error(Location at, std::string message) {
+  all_.push_back({Severity::error, std::move(at), std::move(message), {}});
+  return all_.back();
+}
+
+Diagnostic& Diagnostics::warning(Location at, std::string message) {
+  all_.push_back({Severity::warning, std::move(at), std::move(message), {}});
+  return all_.back();
+}
+
+bool Diagnostics::has_errors() const {
+  return std::any_of(all_.begin(), all_.end(), [](const Diagnostic& d) { return d.severity == Severity::error; });
+}
+
+std::string Diagnostics::render(const Diagnostic& diagnostic, bool color) const {
+  const char* tint = diagnostic.severity == Severity::error     ? "\033[1;31m"
+                     : diagnostic.severity == Severity::warning ? "\033[1;35m"
+                                                                : "\033[1;36m";
+  std::string text;
+  if (diagnostic.location.known()) text += diagnostic.location.str() + ": ";
+  text += color ? tint + std::string(label(diagnostic.severity)) + ":\033[0m " : std::string(label(diagnostic.severity)) + ": ";
+  text += diagnostic.message + "\n";
+  if (diagnostic.location.known() && diagnostic.location.line) {
+    auto source = sources_.find(*diagnostic.location.file);
+    if (source != sources_.end())
+      text += excerpt(line_of(source->second, diagnostic.location.line), diagnostic.location.column);
+  }
+  for (const Diagnostic& note : diagnostic.notes) text += render(note, color);
+  return text;
+}
+
+std::string Diagnostics::render(bool color) const {
+  std::string text;
+  for (const Diagnostic& diagnostic : all_) text += render(diagnostic, color);
+  return text;
+}
+
+UserError::UserError(Diagnostic diagnostic) : UserError(std::vector<Diagnostic>{std::move(diagnostic)}) {}
+UserError::UserError(std::vector<Diagnostic> diagnostics)
+    : std::runtime_error(first_line(diagnostics)), diagnostics_(std::move(diagnostics)) {}
+UserError::UserError(Location at, std::string message)
+    : UserError(Diagnostic{Severity::error, std::move(at), std::move(message), {}}) {}
+
+void internal_error(const std::string& message) { throw InternalError("internal error: " + message); }
+
+namespace {
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      std::size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
+  if (name.size() > 64) return "";
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    std::size_t distance = edit_distance(name, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string suggest(std::string_view name, const std::vector<std::string>& candidates) {
+  std::string best = nearest(name, candidates);
+  return best.empty() ? "" : "; did you mean `" + best + "`?";
+}
+
+}  // namespace gradc
