@@ -17,15 +17,16 @@ struct Array {
   std::string name;
   gradc_dtype dtype = GRADC_F32;
   std::vector<std::int64_t> shape;
-  std::int64_t offset = 0;             // bytes, where it applies
-  std::int64_t lower = 0, upper = 0;   // declared range of an integer input; equal: none
-  double preset = 0;                   // scalar: the default
+  std::int64_t offset = 0;            // bytes, where it applies
+  std::int64_t lower = 0, upper = 0;  // declared range of an integer input; equal: none
+  double preset = 0;                  // scalar: the default
 
   std::int64_t elements() const;
   std::int64_t bytes() const;
 };
 std::int64_t byte_size(gradc_dtype dtype);
 std::string_view name_of(gradc_dtype dtype);
+std::string str(gradc_dtype dtype, std::span<const std::int64_t> shape);  // "f32[64,10]"
 
 // What an entry of the state is: decides what a weights file holds and what is shown.
 enum class StateKind : std::uint8_t { parameter, statistic, slot, counter, key };
@@ -50,7 +51,7 @@ struct Executable {
   gradc_entry entry = nullptr;
   std::shared_ptr<const void> code;  // keeps the entry alive
 
-  int input(std::string_view name) const;   // index or -1
+  int input(std::string_view name) const;  // index or -1
   int output(std::string_view name) const;
   int scalar(std::string_view name) const;
 };
@@ -73,7 +74,9 @@ class Block {
 };
 
 // A pool of threads that serves the context's parallel_for. The caller is worker 0; `workers - 1` threads are started.
-// Pieces are taken in order from one counter; the threads spin shortly and then sleep.
+// Pieces are taken in order from one counter; the threads spin shortly and then sleep. Several threads may call at once
+// (one after the other is served); a call from inside a piece runs its pieces one by one on the same worker.
+// A piece must not throw.
 class ThreadPool {
  public:
   explicit ThreadPool(int workers);
@@ -93,7 +96,8 @@ class ThreadPool {
 class Runner {
  public:
   Runner(const Executable& executable, ThreadPool* pool);  // null: serial
-  void set_scalar(int index, double value);
+  void set_scalar(int index, double value);                // converted to the scalar's dtype; integers saturate
+  void set_integer_scalar(int index, std::int64_t value);  // exact for i64
   void run(std::span<const void* const> inputs, std::span<void* const> outputs, void* state);
 
  private:

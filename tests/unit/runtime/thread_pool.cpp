@@ -1,0 +1,124 @@
+// The pool runs every piece once, on a worker of its own, whoever calls and however often.
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "gradc/executable.h"
+#include "tests/support/catch.h"
+
+using namespace gradc::runtime;
+
+namespace {
+
+struct Count {
+  std::vector<int> runs;                 // per piece; plain memory: a piece that ran twice at once is a data race
+  std::vector<std::atomic<int>> inside;  // per worker
+  std::atomic<bool> wrong{false};
+  Count(std::size_t pieces, int workers) : runs(pieces), inside(static_cast<std::size_t>(workers)) {}
+
+  static void piece(void* self, std::int64_t i, std::int64_t worker) {
+    auto& count = *static_cast<Count*>(self);
+    if (worker < 0 || worker >= static_cast<std::int64_t>(count.inside.size())) {
+      count.wrong = true;
+      return;
+    }
+    auto& here = count.inside[static_cast<std::size_t>(worker)];
+    if (here.fetch_add(1) != 0) count.wrong = true;
+    ++count.runs[static_cast<std::size_t>(i)];
+    here.fetch_sub(1);
+  }
+  bool all_once() const {
+    for (const int n : runs) {
+      if (n != 1) return false;
+    }
+    return !wrong;
+  }
+};
+
+void call(const ThreadPool& pool, gradc_piece piece, void* argument, std::int64_t pieces) {
+  pool.context()->parallel_for(pool.context()->pool, piece, argument, pieces);
+}
+
+}  // namespace
+
+TEST_CASE("every piece runs exactly once, no worker twice at a time") {
+  for (const int workers : {1, 2, 3, 5, 8}) {
+    ThreadPool pool(workers);
+    REQUIRE(pool.workers() == workers);
+    for (const std::int64_t pieces : {0, 1, 2, 7, 64, 1000}) {
+      Count count(static_cast<std::size_t>(pieces), workers);
+      call(pool, Count::piece, &count, pieces);
+      CAPTURE(workers, pieces);
+      CHECK(count.all_once());
+    }
+  }
+}
+
+TEST_CASE("many short calls in a row, awake and after sleep") {
+  ThreadPool pool(3);
+  bool right = true;
+  for (int round = 0; round < 3000; ++round) {
+    Count count(static_cast<std::size_t>(round % 5 + 1), 3);
+    call(pool, Count::piece, &count, round % 5 + 1);
+    right = right && count.all_once();
+    if (round % 1000 == 999) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  CHECK(right);
+}
+
+TEST_CASE("a call from inside a piece stays on its worker") {
+  struct Nest {
+    ThreadPool pool{4};
+    std::atomic<int> inner{0};
+    std::atomic<bool> moved{false};
+  } nest;
+  struct Outer {
+    Nest* nest;
+    std::int64_t worker;
+  };
+  call(
+      nest.pool,
+      [](void* argument, std::int64_t, std::int64_t worker) {
+        auto* nest = static_cast<Nest*>(argument);
+        Outer outer{nest, worker};
+        call(
+            nest->pool,
+            [](void* argument, std::int64_t, std::int64_t worker) {
+              auto* outer = static_cast<Outer*>(argument);
+              if (worker != outer->worker) outer->nest->moved = true;
+              ++outer->nest->inner;
+            },
+            &outer, 10);
+      },
+      &nest, 20);
+  CHECK(nest.inner == 200);
+  CHECK_FALSE(nest.moved);
+}
+
+TEST_CASE("several threads may call one pool") {
+  ThreadPool pool(2);
+  std::vector<std::thread> callers;
+  std::atomic<int> right{0};
+  for (int t = 0; t < 3; ++t) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 200; ++round) {
+        Count count(16, 2);
+        call(pool, Count::piece, &count, 16);
+        if (count.all_once()) ++right;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  CHECK(right == 600);
+}
+
+TEST_CASE("pools come and go") {
+  for (int i = 0; i < 50; ++i) {
+    ThreadPool pool(4);
+    if (i % 2 == 0) {
+      Count count(8, 4);
+      call(pool, Count::piece, &count, 8);
+      CHECK(count.all_once());
+    }
+  }
+}
