@@ -15,6 +15,8 @@ namespace gradc {
 std::vector<Tensor> interpret(const Function& function, std::span<const Tensor> arguments);
 // One node, operands given (constant folding).
 std::vector<Tensor> interpret(const Node& node, std::span<const Tensor> operands);
+// A region that reads nothing but its parameters.
+std::vector<Tensor> interpret(const Region& region, std::span<const Tensor> arguments);
 // As interpret(function, …), and every value of the function's own region.
 std::map<const Value*, Tensor> interpret_all(const Function& function, std::span<const Tensor> arguments);
 
