@@ -181,6 +181,8 @@ std::string print(const KernelProgram& program);
 std::string print(const KernelModule& module);
 std::unique_ptr<KernelProgram> parse_kernel_program(std::string_view text, const std::string& file,
                                                     Diagnostics& diagnostics);
+std::unique_ptr<KernelModule> parse_kernel_module(std::string_view text, const std::string& file,
+                                                  Diagnostics& diagnostics);
 // One sentence a violation: accesses provably inside their buffers, values defined before use and of the right dtype,
 // closed sets of marks, no arena buffer read before it is written.
 std::vector<std::string> verify(const KernelProgram& program);

@@ -1,0 +1,109 @@
+// Names, affine arithmetic and the state block of the kernel program.
+#include "ir/kernel.h"
+
+namespace gradc {
+
+std::string_view name_of(Space space) {
+  switch (space) {
+    case Space::input:
+      return "input";
+    case Space::output:
+      return "output";
+    case Space::state:
+      return "state";
+    case Space::arena:
+      return "arena";
+    case Space::worker:
+      return "worker";
+    case Space::table:
+      return "table";
+    case Space::scalar:
+      return "scalar";
+  }
+  internal_error("unknown space");
+}
+
+std::string_view name_of(StateEntry::Kind kind) {
+  switch (kind) {
+    case StateEntry::Kind::parameter:
+      return "parameter";
+    case StateEntry::Kind::statistic:
+      return "statistic";
+    case StateEntry::Kind::slot:
+      return "slot";
+    case StateEntry::Kind::counter:
+      return "counter";
+    case StateEntry::Kind::key:
+      return "key";
+  }
+  internal_error("unknown kind of state entry");
+}
+
+const StateEntry* StateLayout::find(std::string_view name) const {
+  for (const StateEntry& entry : entries)
+    if (entry.name == name) return &entry;
+  return nullptr;
+}
+
+void StateLayout::place() {
+  constexpr std::int64_t kAlignment = 64;
+  bytes = 0;
+  for (StateEntry& entry : entries) {
+    entry.offset = bytes;
+    std::int64_t end = 0;
+    ensure(
+        !__builtin_add_overflow(bytes, entry.type.bytes(), &end) && !__builtin_add_overflow(end, kAlignment - 1, &end),
+        "the state block overflows 64 bits");
+    bytes = end / kAlignment * kAlignment;
+  }
+}
+
+namespace {
+
+std::int64_t checked_add(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  ensure(!__builtin_add_overflow(a, b, &sum), "an affine index overflows 64 bits");
+  return sum;
+}
+
+std::int64_t checked_multiply(std::int64_t a, std::int64_t b) {
+  std::int64_t product = 0;
+  ensure(!__builtin_mul_overflow(a, b, &product), "an affine index overflows 64 bits");
+  return product;
+}
+
+}  // namespace
+
+Affine affine_constant(std::int64_t offset) { return {offset, {}}; }
+
+Affine affine_variable(int variable, std::int64_t coefficient, std::int64_t offset) {
+  Affine affine{offset, {}};
+  if (coefficient != 0) affine.parts.push_back({variable, coefficient});
+  return affine;
+}
+
+Affine operator+(const Affine& a, const Affine& b) {
+  Affine sum{checked_add(a.offset, b.offset), {}};
+  auto left = a.parts.begin(), right = b.parts.begin();
+  while (left != a.parts.end() || right != b.parts.end()) {
+    if (right == b.parts.end() || (left != a.parts.end() && left->variable < right->variable)) {
+      sum.parts.push_back(*left++);
+    } else if (left == a.parts.end() || right->variable < left->variable) {
+      sum.parts.push_back(*right++);
+    } else {
+      std::int64_t coefficient = checked_add(left->coefficient, right->coefficient);
+      if (coefficient != 0) sum.parts.push_back({left->variable, coefficient});
+      ++left, ++right;
+    }
+  }
+  return sum;
+}
+
+Affine operator*(const Affine& a, std::int64_t factor) {
+  if (factor == 0) return {};
+  Affine product{checked_multiply(a.offset, factor), a.parts};
+  for (Affine::Part& part : product.parts) part.coefficient = checked_multiply(part.coefficient, factor);
+  return product;
+}
+
+}  // namespace gradc
