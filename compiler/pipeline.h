@@ -18,6 +18,7 @@ struct Options {
   Target target;                  // set_host_target (compiler/codegen/jit.h) or find_target
   std::int64_t memory_limit = 0;  // bytes; 0: none
   bool verify_each = false;       // verifier after every pass
+  const Module* module = nullptr; // what the function of a pass belongs to; set by run_pass
   // Called after every pass of every function, with the pass's name and whether it changed anything.
   std::function<void(std::string_view pass, const Module& module, bool changed)> observe;
 };

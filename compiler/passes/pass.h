@@ -1,6 +1,7 @@
 // What a pass is, and the table of all of them (passes.def).
 #pragma once
 
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,20 @@ bool run_pass(const Pass& pass, Module& module, const Options& options);
 #include "compiler/passes/passes.def"
 #undef GRADC_PASS
 
-// bind_symbols needs the binding and the module; it is no table pass.
-void bind_symbols(Module& module, const Binding& binding);
+// Replaces the symbols of every dimension by their sizes; needs the binding and the module, so it is no table pass.
+// A symbol without a size, or a size that overflows a shape, is a UserError.
+bool bind_symbols(Module& module, const Binding& binding);
+
+// What `gradc opt` does: runs the named passes over a module in text form and prints the result to `out`; where
+// `print_changed`, the module after every pass that changed something. Mistakes go to `err`. Returns the exit status.
+struct OptRequest {
+  std::string file;  // for locations
+  std::string text;
+  std::vector<std::string> passes;  // names of the table, or bind_symbols
+  Binding binding;                  // for bind_symbols
+  bool print_changed = false;
+  bool locations = false;  // print them too
+};
+int opt(const OptRequest& request, const Options& options, std::ostream& out, std::ostream& err);
 
 }  // namespace gradc
