@@ -48,7 +48,7 @@ struct LayerInfo {
   Location location;
 };
 
-struct Model {
+struct ModelGraph {
   std::string name;
   // Functions: one a program, and "init": scalar %seed: i64[] → every entry of the state.
   // Data parameters are the inputs that the program uses; state and scalars as Role says.

@@ -1,4 +1,4 @@
-// The JSON front end: model spec → Model.
+// The JSON front end: model spec → ModelGraph.
 #pragma once
 
 #include <map>
@@ -16,7 +16,7 @@ struct SpecOptions {
 };
 
 // Reads and checks a spec. Mistakes are collected in `diagnostics`; null where there is an error.
-std::unique_ptr<Model> load_spec(const std::string& text, const std::string& file, const SpecOptions& options,
+std::unique_ptr<ModelGraph> load_spec(const std::string& text, const std::string& file, const SpecOptions& options,
                                  Diagnostics& diagnostics);
 
 // The JSON Schema of the spec, from the registry and the layer table.
