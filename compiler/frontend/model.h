@@ -15,10 +15,10 @@ namespace gradc {
 
 // Where the examples of one split come from. Files are used with --data DIR, or where there is no generator.
 struct DataSet {
-  std::string format;                                        // idx, cifar, csv, npy, npz, text; "" without files
-  std::vector<std::pair<std::string, std::string>> files;    // input name → path, relative to the data directory
-  std::string generator;                                     // spiral, xor, rings, three_modes, glyphs; "" for none
-  std::vector<std::pair<std::string, double>> options;       // of the generator: examples, seed, noise, …
+  std::string format;                                      // idx, cifar, csv, npy, npz, text; "" without files
+  std::vector<std::pair<std::string, std::string>> files;  // input name → path, relative to the data directory
+  std::string generator;                                   // spiral, xor, rings, three_modes, glyphs; "" for none
+  std::vector<std::pair<std::string, double>> options;     // of the generator: examples, seed, noise, …
   Location location;
 };
 
@@ -29,9 +29,9 @@ struct DataSpec {
 
 // One function of the module that is called by name.
 struct ProgramInfo {
-  std::string name;              // "train", "test", "predict", …
-  bool trains = false;           // minimises something and updates state
-  std::string loss;              // name of the scalar result that is the objective; "" for none
+  std::string name;                  // "train", "test", "predict", …
+  bool trains = false;               // minimises something and updates state
+  std::string loss;                  // name of the scalar result that is the objective; "" for none
   std::vector<std::string> reports;  // results averaged over examples: [N] or [N, …]; a scalar counts N times
   std::int64_t epochs = 10;
   std::int64_t batch = 64;
@@ -43,8 +43,8 @@ struct LayerInfo {
   std::string name, op;
   Type output;
   std::int64_t parameters = 0;
-  std::int64_t multiply_adds = 0;        // for one example
-  std::int64_t receptive_field = 1;      // in input pixels; 0: all of it
+  std::int64_t multiply_adds = 0;    // for one example
+  std::int64_t receptive_field = 1;  // in input pixels; 0: all of it
   Location location;
 };
 
@@ -55,11 +55,11 @@ struct ModelGraph {
   // All may still have symbols (the batch, N) and gradients; compile_to_kernels takes it from here.
   std::unique_ptr<Module> module;
   StateLayout state;
-  std::vector<ProgramInfo> programs;     // without init
-  std::vector<LayerInfo> layers;         // in order of the spec
+  std::vector<ProgramInfo> programs;  // without init
+  std::vector<LayerInfo> layers;      // in order of the spec
   DataSpec data;
   std::string batch_symbol = "N";
-  std::string resolved;                  // the spec with every default and block written out, as JSON
+  std::string resolved;  // the spec with every default and block written out, as JSON
   std::vector<Diagnostic> warnings;
 
   const ProgramInfo* program(const std::string& name) const;

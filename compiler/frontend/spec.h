@@ -17,7 +17,7 @@ struct SpecOptions {
 
 // Reads and checks a spec. Mistakes are collected in `diagnostics`; null where there is an error.
 std::unique_ptr<ModelGraph> load_spec(const std::string& text, const std::string& file, const SpecOptions& options,
-                                 Diagnostics& diagnostics);
+                                      Diagnostics& diagnostics);
 
 // The JSON Schema of the spec, from the registry and the layer table.
 std::string json_schema();
