@@ -1,0 +1,21 @@
+// The rule families of `simplify`; see README.md for the laws that a rule obeys.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace gradc {
+
+// What stands for the node's one result, or null where the rule does not apply. Where the result is new, it was
+// appended through the builder.
+struct SimplifyRule {
+  std::string_view op;  // "" for every op
+  Value* (*apply)(Builder& builder, const Node& node);
+};
+
+const std::vector<SimplifyRule>& arithmetic_rules();
+const std::vector<SimplifyRule>& movement_rules();
+
+}  // namespace gradc

@@ -1,0 +1,239 @@
+// Rules over movements and reductions, each led by its identity.
+#include <algorithm>
+#include <numeric>
+
+#include "compiler/passes/match.h"
+#include "compiler/passes/simplify.h"
+#include "ir/op.h"
+
+namespace gradc {
+
+namespace {
+
+bool is_iota(const IntList& list) {
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (list[i] != static_cast<std::int64_t>(i)) return false;
+  }
+  return true;
+}
+
+bool is_zero(const IntList& list) {
+  return std::all_of(list.begin(), list.end(), [](std::int64_t i) { return i == 0; });
+}
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+Value* broadcast_scalar(Builder& builder, Value* scalar, const Shape& shape) {
+  return builder.one("broadcast", {scalar}, {{"shape", shape}, {"dims", IntList{}}});
+}
+
+// The scalar that `value` repeats, or null.
+Value* repeated_scalar(const Value* value) {
+  const Node* node = made_by(value, "broadcast");
+  return node && node->operands[0]->type.rank() == 0 ? node->operands[0] : nullptr;
+}
+
+// ---- broadcast ----
+
+// broadcast(x) to x's own shape = x
+Value* broadcast_to_same(Builder&, const Node& node) {
+  const bool same = node.operands[0]->type == node.result()->type && is_iota(node.attributes.ints("dims"));
+  return same ? node.operands[0] : nullptr;
+}
+
+// broadcast(broadcast(x)) = one broadcast of x
+Value* broadcast_twice(Builder& builder, const Node& node) {
+  const Node* inner = made_by(node.operands[0], "broadcast");
+  if (!inner) return nullptr;
+  const IntList& outer = node.attributes.ints("dims");
+  IntList dims;
+  for (const std::int64_t dim : inner->attributes.ints("dims")) dims.push_back(outer[at(dim)]);
+  return builder.one("broadcast", {inner->operands[0]}, {{"shape", node.result()->type.shape}, {"dims", dims}});
+}
+
+// ---- reshape ----
+
+// reshape(x) to x's own shape = x
+Value* reshape_to_same(Builder&, const Node& node) {
+  return node.operands[0]->type == node.result()->type ? node.operands[0] : nullptr;
+}
+
+// reshape(reshape(x)) = one reshape of x
+Value* reshape_twice(Builder& builder, const Node& node) {
+  const Node* inner = made_by(node.operands[0], "reshape");
+  if (!inner) return nullptr;
+  return builder.one("reshape", {inner->operands[0]}, {{"shape", node.result()->type.shape}});
+}
+
+// reshape(broadcast(scalar)) = broadcast(scalar)
+Value* reshape_of_repeated(Builder& builder, const Node& node) {
+  Value* scalar = repeated_scalar(node.operands[0]);
+  return scalar ? broadcast_scalar(builder, scalar, node.result()->type.shape) : nullptr;
+}
+
+// ---- transpose ----
+
+// transpose(x) in x's own order = x
+Value* transpose_to_same(Builder&, const Node& node) {
+  return is_iota(node.attributes.ints("permutation")) ? node.operands[0] : nullptr;
+}
+
+// transpose(transpose(x)) = one transpose of x
+Value* transpose_twice(Builder& builder, const Node& node) {
+  const Node* inner = made_by(node.operands[0], "transpose");
+  if (!inner) return nullptr;
+  const IntList& first = inner->attributes.ints("permutation");
+  IntList both;
+  for (const std::int64_t dim : node.attributes.ints("permutation")) both.push_back(first[at(dim)]);
+  return builder.one("transpose", {inner->operands[0]}, {{"permutation", both}});
+}
+
+// transpose(broadcast(x)) = broadcast(x) along the moved dimensions; x is transposed where their order changes
+Value* transpose_of_broadcast(Builder& builder, const Node& node) {
+  const Node* inner = made_by(node.operands[0], "broadcast");
+  if (!inner) return nullptr;
+  const IntList& permutation = node.attributes.ints("permutation");
+  IntList moved;  // where each dimension of x ends
+  for (const std::int64_t dim : inner->attributes.ints("dims")) {
+    moved.push_back(std::find(permutation.begin(), permutation.end(), dim) - permutation.begin());
+  }
+  IntList order(moved.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return moved[at(a)] < moved[at(b)]; });
+  std::sort(moved.begin(), moved.end());
+  Value* x = inner->operands[0];
+  if (!is_iota(order)) x = builder.one("transpose", {x}, {{"permutation", order}});
+  return builder.one("broadcast", {x}, {{"shape", node.result()->type.shape}, {"dims", moved}});
+}
+
+// transpose(x) = reshape(x) where only dimensions of size 1 change places
+Value* transpose_of_ones(Builder& builder, const Node& node) {
+  const Shape& shape = node.operands[0]->type.shape;
+  std::int64_t last = -1;
+  for (const std::int64_t dim : node.attributes.ints("permutation")) {
+    if (shape[at(dim)] == Dim(1)) continue;
+    if (dim < last) return nullptr;
+    last = dim;
+  }
+  return builder.one("reshape", {node.operands[0]}, {{"shape", node.result()->type.shape}});
+}
+
+// ---- slice, pad, concatenate, reverse ----
+
+// slice(x) from 0 to the end by 1 = x
+Value* slice_everything(Builder&, const Node& node) {
+  return node.operands[0]->type == node.result()->type && is_zero(node.attributes.ints("start")) ? node.operands[0]
+                                                                                                 : nullptr;
+}
+
+// slice(slice(x)) = one slice of x
+Value* slice_twice(Builder& builder, const Node& node) {
+  const Node* inner = made_by(node.operands[0], "slice");
+  if (!inner || !is_static(node.result()->type.shape)) return nullptr;
+  const std::vector<std::int64_t> counts = sizes(node.result()->type.shape);
+  IntList start, limit, stride;
+  for (std::size_t d = 0; d < counts.size(); ++d) {
+    const std::int64_t step = inner->attributes.ints("stride")[d];
+    start.push_back(inner->attributes.ints("start")[d] + node.attributes.ints("start")[d] * step);
+    stride.push_back(step * node.attributes.ints("stride")[d]);
+    limit.push_back(counts[d] == 0 ? start[d] : start[d] + (counts[d] - 1) * stride[d] + 1);
+  }
+  return builder.one("slice", {inner->operands[0]}, {{"start", start}, {"limit", limit}, {"stride", stride}});
+}
+
+// slice(broadcast(scalar)) = broadcast(scalar)
+Value* slice_of_repeated(Builder& builder, const Node& node) {
+  Value* scalar = repeated_scalar(node.operands[0]);
+  return scalar ? broadcast_scalar(builder, scalar, node.result()->type.shape) : nullptr;
+}
+
+// slice(concatenate(…, x, …)) = x where it takes just that
+Value* slice_of_concatenate(Builder&, const Node& node) {
+  const Node* inner = made_by(node.operands[0], "concatenate");
+  if (!inner || !is_static(node.operands[0]->type.shape)) return nullptr;
+  const std::int64_t given = inner->attributes.integer("axis");
+  const std::int64_t axis = given < 0 ? given + static_cast<std::int64_t>(node.result()->type.rank()) : given;
+  IntList start(node.result()->type.rank(), 0);
+  for (Value* part : inner->operands) {
+    const bool same = part->type == node.result()->type && node.attributes.ints("start") == start;
+    if (same && node.attributes.ints("stride")[at(axis)] == 1) return part;
+    start[at(axis)] += part->type.shape[at(axis)].factor;
+  }
+  return nullptr;
+}
+
+// pad(x) by nothing = x
+Value* pad_by_nothing(Builder&, const Node& node) {
+  const Attributes& a = node.attributes;
+  const bool nothing = is_zero(a.ints("low")) && is_zero(a.ints("high")) && is_zero(a.ints("interior"));
+  return nothing && node.operands[0]->type == node.result()->type ? node.operands[0] : nullptr;
+}
+
+// concatenate(x) = x
+Value* concatenate_one(Builder&, const Node& node) { return node.operands.size() == 1 ? node.operands[0] : nullptr; }
+
+// reverse(reverse(x)) = x along one axis
+Value* reverse_twice(Builder&, const Node& node) {
+  const Node* inner = made_by(node.operands[0], "reverse");
+  return inner && inner->attributes == node.attributes ? inner->operands[0] : nullptr;
+}
+
+// ---- reductions ----
+
+bool reduces_ones(const Node& node) {
+  const Type& type = node.operands[0]->type;
+  for (const std::int64_t axis : normal_axes(call_of(node), node.attributes.ints("axis"), type.rank())) {
+    if (type.shape[at(axis)] != Dim(1)) return false;
+  }
+  return true;
+}
+
+Value* in_shape_of(Builder& builder, const Node& node, Value* x) {
+  const Type& type = node.result()->type;
+  return x->type.shape == type.shape ? x : builder.one("reshape", {x}, {{"shape", type.shape}});
+}
+
+// max(x), min(x), product(x), any(x), all(x) over dimensions of size 1 = x
+Value* reduce_ones(Builder& builder, const Node& node) {
+  const bool same = node.operands[0]->type.dtype == node.result()->type.dtype && reduces_ones(node);
+  return same ? in_shape_of(builder, node, node.operands[0]) : nullptr;
+}
+
+// sum(x) over dimensions of size 1 = x + 0: a sum starts from 0, so that -0 becomes 0
+Value* sum_ones(Builder& builder, const Node& node) {
+  if (node.operands[0]->type.dtype != node.result()->type.dtype || !reduces_ones(node)) return nullptr;
+  Value* x = in_shape_of(builder, node, node.operands[0]);
+  return is_float(x->type.dtype) ? builder.one("add", {x, builder.full(x->type, 0)}) : x;
+}
+
+}  // namespace
+
+const std::vector<SimplifyRule>& movement_rules() {
+  static const std::vector<SimplifyRule> rules = {
+      {"all", reduce_ones},
+      {"any", reduce_ones},
+      {"broadcast", broadcast_to_same},
+      {"broadcast", broadcast_twice},
+      {"concatenate", concatenate_one},
+      {"max", reduce_ones},
+      {"min", reduce_ones},
+      {"pad", pad_by_nothing},
+      {"product", reduce_ones},
+      {"reshape", reshape_of_repeated},
+      {"reshape", reshape_to_same},
+      {"reshape", reshape_twice},
+      {"reverse", reverse_twice},
+      {"slice", slice_everything},
+      {"slice", slice_of_concatenate},
+      {"slice", slice_of_repeated},
+      {"slice", slice_twice},
+      {"sum", sum_ones},
+      {"transpose", transpose_of_broadcast},
+      {"transpose", transpose_of_ones},
+      {"transpose", transpose_to_same},
+      {"transpose", transpose_twice},
+  };
+  return rules;
+}
+
+}  // namespace gradc
