@@ -1,0 +1,70 @@
+// Model → executables, one at a time.
+#include "compiler/api/model_compiler.h"
+
+#include <chrono>
+#include <set>
+
+#include "ir/diagnostic.h"
+#include "ir/op.h"
+
+namespace gradc {
+
+namespace {
+
+void add_with_callees(const Module& from, const std::string& name, std::set<std::string>& wanted) {
+  const Function* function = from.function(name);
+  if (!function) internal_error("no function is named @" + name);
+  if (!wanted.insert(name).second) return;
+  walk(function->body, [&](const Node& node) {
+    if (node.op->name == "call") add_with_callees(from, node.attributes.string("callee"), wanted);
+  });
+}
+
+}  // namespace
+
+std::unique_ptr<Module> programs_of(const ModelGraph& model, std::span<const std::string> names) {
+  if (names.empty()) return clone_module(*model.module);
+  std::set<std::string> wanted;
+  for (const std::string& name : names) add_with_callees(*model.module, name, wanted);
+  auto module = std::make_unique<Module>();
+  module->name = model.module->name;
+  for (const auto& function : model.module->functions)
+    if (wanted.contains(function->name)) module->functions.push_back(clone_function(*function));
+  return module;
+}
+
+Binding batch_binding(const ModelGraph& model, std::int64_t batch) { return {{model.batch_symbol, batch}}; }
+
+std::string chosen_program(const ModelGraph& model, const std::string& name) {
+  if (name == "init" || (!name.empty() && model.program(name))) return name;
+  std::vector<std::string> known;
+  for (const ProgramInfo& program : model.programs) {
+    if (name.empty() && program.trains) return program.name;
+    known.push_back(program.name);
+  }
+  if (name.empty() && !known.empty()) return known.front();
+  if (name.empty()) throw UserError(Location(), "the model has neither programs nor outputs");
+  std::string list;
+  for (const std::string& program : known) list += (list.empty() ? "" : ", ") + program;
+  throw UserError(Location(), "no program is named `" + name + "`" + suggest(name, known) + "; the model has: " + list + ", init");
+}
+
+ModelCompiler::ModelCompiler(const ModelGraph& model, Options options)
+    : model_(model), options_(std::move(options)), state_(state_table(model.state)) {}
+
+const runtime::Executable& ModelCompiler::executable(std::string_view program, std::int64_t batch) {
+  std::lock_guard lock(mutex_);
+  std::pair<std::string, std::int64_t> key(program, program == "init" ? 0 : batch);
+  auto found = executables_.find(key);
+  if (found != executables_.end()) return found->second;
+  const auto start = std::chrono::steady_clock::now();
+  const std::string names[] = {key.first};
+  KernelModule kernels =
+      compile_to_kernels(programs_of(model_, names), model_.state, batch_binding(model_, batch), options_);
+  std::vector<runtime::Executable> loaded = load(kernels, options_.optimize);
+  ensure(loaded.size() == 1, "one program gives one executable");
+  compile_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return executables_.emplace(std::move(key), std::move(loaded[0])).first->second;
+}
+
+}  // namespace gradc

@@ -1,0 +1,142 @@
+// Files, the spec argument and compile options of the subcommands.
+#include "compiler/driver/command.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "compiler/codegen/codegen.h"
+#include "compiler/frontend/spec.h"
+
+namespace gradc::driver {
+
+bool Session::color() const { return isatty(STDERR_FILENO) && !std::getenv("NO_COLOR"); }
+
+void Session::print_diagnostics() { std::cerr << diagnostics.render(color()); }
+
+namespace {
+
+[[noreturn]] void file_error(const std::string& path, const std::string& doing) {
+  throw UserError(make_location(path, 0, 0), doing + ": " + std::strerror(errno));
+}
+
+}  // namespace
+
+std::string read_text(const std::string& path) {
+  std::ostringstream text;
+  if (path == "-") {
+    text << std::cin.rdbuf();
+    return text.str();
+  }
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) file_error(path, "can't open");
+  if (file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (file.bad() || text.bad()) file_error(path, "can't read");
+  return text.str();
+}
+
+void write_file(const std::string& path, std::string_view bytes) {
+  if (path == "-") {
+    std::cout.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    return;
+  }
+  const std::string aside = path + ".tmp" + std::to_string(getpid());
+  int fd = open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) file_error(path, "can't write");
+  bool written = true;
+  for (std::size_t done = 0; written && done < bytes.size();) {
+    ssize_t count = write(fd, bytes.data() + done, bytes.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    written = count > 0;
+    if (written) done += static_cast<std::size_t>(count);
+  }
+  written = written && fsync(fd) == 0;
+  written = close(fd) == 0 && written;
+  if (!written || rename(aside.c_str(), path.c_str()) != 0) {
+    int why = errno;
+    unlink(aside.c_str());
+    errno = why;
+    file_error(path, "can't write");
+  }
+}
+
+void SpecArguments::add_to(CLI::App& app) {
+  app.add_option("SPEC", spec, "the model, a JSON file; - reads standard input")->required();
+  app.add_option("--set", set, "overrides a value of the spec, as in --set variables.width=64")
+      ->type_name("PATH=VALUE")
+      ->take_all();
+}
+
+std::unique_ptr<ModelGraph> SpecArguments::load(Session& session) const {
+  SpecOptions options;
+  for (const std::string& item : set) {
+    std::size_t equals = item.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw UserError(Location(), "--set " + item + ": expected PATH=VALUE, as in variables.width=64");
+    options.set.emplace_back(item.substr(0, equals), item.substr(equals + 1));
+  }
+  const std::string file = spec == "-" ? "<stdin>" : spec;
+  std::unique_ptr<ModelGraph> model = load_spec(read_text(spec), file, options, session.diagnostics);
+  if (model)
+    for (const Diagnostic& warning : model->warnings) session.diagnostics.append(warning);
+  if (!session.quiet || session.diagnostics.has_errors()) session.print_diagnostics();
+  return session.diagnostics.has_errors() ? nullptr : std::move(model);
+}
+
+void CompileArguments::add_to(CLI::App& app, bool with_batch) {
+  app.add_option("--optimize", optimize, "0: no fusion, scalar code; 1: all but what costs compile time; 2: all")
+      ->check(CLI::Range(0, 2))
+      ->capture_default_str();
+  app.add_option("--cpu", cpu, "what to compile for: native, or a name such as x86-64, haswell, znver5")
+      ->capture_default_str();
+  app.add_option("--memory-limit", memory_limit, "bound on the bytes of a step, as in 64MiB");
+  if (with_batch)
+    app.add_option("--batch", batch, "examples a step; default: the spec's")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
+}
+
+Options CompileArguments::options() const {
+  Options result;
+  result.optimize = optimize;
+  if (!memory_limit.empty()) result.memory_limit = parse_size(memory_limit);
+  if (cpu == "native") {
+    result.target = host_target();
+    return result;
+  }
+  const Target* target = find_target(cpu);
+  if (!target) {
+    std::vector<std::string> names{"native"};
+    for (const Target& known : known_targets()) names.push_back(known.cpu);
+    std::string list;
+    for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+    throw UserError(Location(), "--cpu " + cpu + " is unknown" + suggest(cpu, names) + " Known: " + list);
+  }
+  result.target = *target;
+  return result;
+}
+
+std::int64_t parse_size(const std::string& text) {
+  double number = 0;
+  const char* last = text.data() + text.size();
+  auto [end, code] = std::from_chars(text.data(), last, number);
+  struct Unit {
+    std::string_view name;
+    double bytes;
+  };
+  constexpr Unit kUnits[] = {{"", 1},      {"B", 1},           {"kB", 1e3},         {"MB", 1e6},
+                             {"GB", 1e9},  {"KiB", 1024.0},    {"MiB", 1048576.0},  {"GiB", 1073741824.0}};
+  for (const Unit& unit : kUnits)
+    if (code == std::errc() && unit.name == std::string_view(end, static_cast<std::size_t>(last - end)) && number > 0 &&
+        number * unit.bytes < 9e18)
+      return static_cast<std::int64_t>(std::ceil(number * unit.bytes));
+  throw UserError(Location(), "`" + text + "` is no size; write it as 64MiB, 1.5GB or 4096");
+}
+
+}  // namespace gradc::driver

@@ -1,0 +1,61 @@
+// What the subcommands share: the session, the spec argument, compile options.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compiler/frontend/model.h"
+#include "compiler/pipeline.h"
+#include "ir/diagnostic.h"
+
+namespace gradc::driver {
+
+inline constexpr int kDone = 0, kUserMistake = 1, kDefect = 2, kInterrupted = 130;
+
+// One run of the command.
+struct Session {
+  bool json = false;
+  bool quiet = false;
+  Diagnostics diagnostics;
+  std::function<int()> action;  // set by the subcommand that was chosen
+
+  bool color() const;           // standard error is a terminal and NO_COLOR is not set
+  void print_diagnostics();     // to standard error
+};
+
+// The whole text of a file; "-" is standard input. UserError where it can't be read.
+std::string read_text(const std::string& path);
+// Writes aside and renames, so that no half-written file is left. "-" is standard output.
+void write_file(const std::string& path, std::string_view bytes);
+
+// SPEC and --set.
+struct SpecArguments {
+  std::string spec;
+  std::vector<std::string> set;
+
+  void add_to(CLI::App& app);
+  // The model, warnings printed; null after printing what is wrong with it.
+  std::unique_ptr<ModelGraph> load(Session& session) const;
+};
+
+// --optimize, --cpu, --memory-limit, --batch.
+struct CompileArguments {
+  int optimize = 2;
+  std::string cpu = "native";
+  std::string memory_limit;
+  std::int64_t batch = 0;  // 0: the program's
+
+  void add_to(CLI::App& app, bool with_batch = true);
+  Options options() const;  // UserError for an unknown CPU or a malformed size
+};
+
+std::int64_t parse_size(const std::string& text);  // "64MiB", "1.5GB", "4096"
+
+#define GRADC_COMMAND(name) void add_##name(CLI::App& app, Session& session);
+#include "compiler/driver/commands.def"
+#undef GRADC_COMMAND
+
+}  // namespace gradc::driver

@@ -1,0 +1,94 @@
+// gradc dump: what became of a model, at any stage.
+#include <iostream>
+
+#include "compiler/api/model_compiler.h"
+#include "compiler/driver/command.h"
+#include "ir/text.h"
+
+namespace gradc::driver {
+
+namespace {
+
+const std::vector<std::string> kStages = {"graph", "grad", "optimized", "fused", "kernel", "memory", "llvm", "asm"};
+
+struct Arguments {
+  SpecArguments spec;
+  CompileArguments compile;
+  std::string stage = "graph", program, format = "text", output = "-";
+  bool locations = false;
+};
+
+std::string graph_text(const Module& module, const Arguments& given) {
+  if (given.format == "text") return print(module, {.locations = given.locations});
+  std::string text;
+  for (const auto& function : module.functions) text += print_dot(*function);
+  return text;
+}
+
+// One row a buffer of the workspace and the state: where it lies and how large it is.
+std::string memory_text(const KernelModule& module) {
+  std::string text;
+  for (const KernelProgram& program : module.programs) {
+    text += "program @" + program.name + ": arena " + std::to_string(program.arena_bytes) + " bytes, " +
+            std::to_string(program.worker_bytes) + " a worker; state " + std::to_string(module.state.bytes) + "\n";
+    for (const KernelBuffer& buffer : program.buffers) {
+      if (buffer.space == Space::table || buffer.space == Space::scalar) continue;
+      text += "  " + std::string(name_of(buffer.space)) + "\t" +
+              (buffer.offset < 0 ? "slot " + std::to_string(buffer.slot) : std::to_string(buffer.offset)) + "\t" +
+              std::to_string(buffer.bytes()) + "\t" + buffer.name + "\n";
+    }
+  }
+  return text;
+}
+
+std::string text_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string dump(const ModelGraph& model, const Arguments& given) {
+  const Options options = given.compile.options();
+  const std::string names[] = {chosen_program(model, given.program)};
+  std::unique_ptr<Module> module = programs_of(model, names);
+  if (given.stage == "graph") return graph_text(*module, given);
+  const ProgramInfo* program = model.program(names[0]);
+  const std::int64_t batch = given.compile.batch ? given.compile.batch : program ? program->batch : 1;
+  bind(*module, batch_binding(model, batch), options);
+  differentiate(*module, options);
+  if (given.stage == "grad") return graph_text(*module, given);
+  optimize(*module, options);
+  if (given.stage == "optimized") return graph_text(*module, given);
+  fuse(*module, options);
+  if (given.stage == "fused") return graph_text(*module, given);
+  KernelModule kernels = lower(*module, model.state, options);
+  if (given.stage == "kernel") return print(kernels);
+  if (given.stage == "memory") return memory_text(kernels);
+  return text_of(emit(kernels, given.stage == "llvm" ? Emit::llvm : Emit::assembly, options.optimize));
+}
+
+}  // namespace
+
+void add_dump(CLI::App& app, Session& session) {
+  auto given = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("dump", "prints what became of a program at a stage of the compiler");
+  given->spec.add_to(*command);
+  given->compile.add_to(*command);
+  command->add_option("--stage", given->stage, "graph, grad, optimized, fused, kernel, memory, llvm or asm")
+      ->check(CLI::IsMember(kStages))
+      ->capture_default_str();
+  command->add_option("--program", given->program, "train, test, predict, init, …; default: the one that trains");
+  command->add_option("--format", given->format, "text, or dot (Graphviz) up to stage fused")
+      ->check(CLI::IsMember(std::vector<std::string>{"text", "dot"}))
+      ->capture_default_str();
+  command->add_option("-o,--output", given->output, "file; default: standard output");
+  command->add_flag("--locations", given->locations, "prints each node's place in the spec");
+  command->callback([given, &session] {
+    session.action = [given, &session]() -> int {
+      std::unique_ptr<ModelGraph> model = given->spec.load(session);
+      if (!model) return kUserMistake;
+      write_file(given->output, dump(*model, *given));
+      return kDone;
+    };
+  });
+}
+
+}  // namespace gradc::driver

@@ -1,0 +1,74 @@
+// The gradc command: parses the command line, runs one subcommand, turns errors into messages and exit codes.
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <new>
+
+#include "compiler/driver/command.h"
+
+namespace {
+
+using namespace gradc;
+using namespace gradc::driver;
+
+constexpr const char* kAbout =
+    "gradc compiles neural networks and their training to native code.\n\n"
+    "  gradc check model.json             is the model right? (all mistakes, with line and column)\n"
+    "  gradc summary model.json           its layers, shapes, parameters\n"
+    "  gradc train model.json -o run      trains it; weights and metrics go to run/\n"
+    "  gradc eval model.json --weights run/best.safetensors\n"
+    "  gradc compile model.json -o m.o    a training step as an object file and m.h\n"
+    "  gradc dump model.json --stage fused   what became of it, at any stage\n";
+
+int report(Session& session, const UserError& error) {
+  for (const Diagnostic& diagnostic : error.diagnostics()) session.diagnostics.append(diagnostic);
+  session.print_diagnostics();
+  return kUserMistake;
+}
+
+int run(Session& session) {
+  try {
+    return session.action();
+  } catch (const UserError& error) {
+    return report(session, error);
+  } catch (const std::bad_alloc&) {
+    std::cerr << "error: out of memory\n";
+    return kUserMistake;
+  } catch (const std::exception& defect) {
+    std::cerr << "gradc: " << defect.what() << "\nThis is a defect of gradc; please report it with the model.\n";
+    return kDefect;
+  }
+}
+
+// CLI11 has exit codes of its own; a mistake in the command line is the user's to mend like any other.
+int parse_and_run(CLI::App& app, Session& session, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kUserMistake;
+  }
+  return run(session);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  CLI::App app(kAbout, "gradc");
+  Session session;
+  app.set_version_flag("--version", std::string("gradc ") + GRADC_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_flag("--json", session.json, "results as JSON");
+  app.add_flag("--quiet", session.quiet, "no progress on standard error");
+#define GRADC_COMMAND(name) add_##name(app, session);
+#include "compiler/driver/commands.def"
+#undef GRADC_COMMAND
+  const int status = parse_and_run(app, session, argc, argv);
+  std::cout.flush();
+  if (!std::cout) {
+    std::cerr << "error: can't write to standard output\n";
+    return kUserMistake;
+  }
+  return status;
+}
