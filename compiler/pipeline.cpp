@@ -32,7 +32,7 @@ std::set<std::string> called_functions(const Module& module) {
 
 }  // namespace
 
-void bind(Module& module, const Binding& binding, const Options& options) {
+void specialize(Module& module, const Binding& binding, const Options& options) {
   const std::set<std::string> called = called_functions(module);
   run("inline_calls", module, options);
   std::erase_if(module.functions, [&](const auto& function) { return called.contains(function->name); });
@@ -74,7 +74,7 @@ KernelModule lower(const Module& module, const StateLayout& state, const Options
 
 KernelModule compile_to_kernels(std::unique_ptr<Module> module, const StateLayout& state, const Binding& binding,
                                 const Options& options) {
-  bind(*module, binding, options);
+  specialize(*module, binding, options);
   differentiate(*module, options);
   optimize(*module, options);
   fuse(*module, options);

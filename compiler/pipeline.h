@@ -24,7 +24,7 @@ struct Options {
 };
 
 // graph → graph with all symbols bound and all calls inlined.
-void bind(Module& module, const Binding& binding, const Options& options);
+void specialize(Module& module, const Binding& binding, const Options& options);
 // → with every gradient and tangent written out.
 void differentiate(Module& module, const Options& options);
 // → simplified, common subexpressions merged, layout chosen.

@@ -52,7 +52,7 @@ std::string dump(const ModelGraph& model, const Arguments& given) {
   if (given.stage == "graph") return graph_text(*module, given);
   const ProgramInfo* program = model.program(names[0]);
   const std::int64_t batch = given.compile.batch ? given.compile.batch : program ? program->batch : 1;
-  bind(*module, batch_binding(model, batch), options);
+  specialize(*module, batch_binding(model, batch), options);
   differentiate(*module, options);
   if (given.stage == "grad") return graph_text(*module, given);
   optimize(*module, options);
