@@ -18,4 +18,8 @@ struct SimplifyRule {
 const std::vector<SimplifyRule>& arithmetic_rules();
 const std::vector<SimplifyRule>& movement_rules();
 
+// `x` with its dimensions in another order: result dimension i is dimension permutation[i] of x. Sees through what
+// makes x: a transpose is combined, and may cancel; a broadcast is made in the new order at once.
+Value* transposed(Builder& builder, Value* x, const IntList& permutation);
+
 }  // namespace gradc

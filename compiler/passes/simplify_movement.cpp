@@ -74,36 +74,13 @@ Value* reshape_of_repeated(Builder& builder, const Node& node) {
 // ---- transpose ----
 
 // transpose(x) in x's own order = x
-Value* transpose_to_same(Builder&, const Node& node) {
-  return is_iota(node.attributes.ints("permutation")) ? node.operands[0] : nullptr;
-}
-
 // transpose(transpose(x)) = one transpose of x
-Value* transpose_twice(Builder& builder, const Node& node) {
-  const Node* inner = made_by(node.operands[0], "transpose");
-  if (!inner) return nullptr;
-  const IntList& first = inner->attributes.ints("permutation");
-  IntList both;
-  for (const std::int64_t dim : node.attributes.ints("permutation")) both.push_back(first[at(dim)]);
-  return builder.one("transpose", {inner->operands[0]}, {{"permutation", both}});
-}
-
-// transpose(broadcast(x)) = broadcast(x) along the moved dimensions; x is transposed where their order changes
-Value* transpose_of_broadcast(Builder& builder, const Node& node) {
-  const Node* inner = made_by(node.operands[0], "broadcast");
-  if (!inner) return nullptr;
+// transpose(broadcast(x)) = broadcast(x) along the moved dimensions
+Value* transpose_of_movement(Builder& builder, const Node& node) {
   const IntList& permutation = node.attributes.ints("permutation");
-  IntList moved;  // where each dimension of x ends
-  for (const std::int64_t dim : inner->attributes.ints("dims")) {
-    moved.push_back(std::find(permutation.begin(), permutation.end(), dim) - permutation.begin());
-  }
-  IntList order(moved.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return moved[at(a)] < moved[at(b)]; });
-  std::sort(moved.begin(), moved.end());
-  Value* x = inner->operands[0];
-  if (!is_iota(order)) x = builder.one("transpose", {x}, {{"permutation", order}});
-  return builder.one("broadcast", {x}, {{"shape", node.result()->type.shape}, {"dims", moved}});
+  Value* const x = node.operands[0];
+  const bool known = is_iota(permutation) || made_by(x, "transpose") || made_by(x, "broadcast");
+  return known ? transposed(builder, x, permutation) : nullptr;
 }
 
 // transpose(x) = reshape(x) where only dimensions of size 1 change places
@@ -206,7 +183,38 @@ Value* sum_ones(Builder& builder, const Node& node) {
   return is_float(x->type.dtype) ? builder.one("add", {x, builder.full(x->type, 0)}) : x;
 }
 
+IntList composed(const IntList& first, const IntList& second) {
+  IntList result;
+  for (const std::int64_t dim : second) result.push_back(first[at(dim)]);
+  return result;
+}
+
+// broadcast(x) in another order; x itself is transposed where the order of its own dimensions changes.
+Value* transposed_broadcast(Builder& builder, const Node& inner, const IntList& permutation) {
+  IntList moved;  // where each dimension of x ends
+  for (const std::int64_t dim : inner.attributes.ints("dims")) {
+    moved.push_back(std::find(permutation.begin(), permutation.end(), dim) - permutation.begin());
+  }
+  IntList order(moved.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return moved[at(a)] < moved[at(b)]; });
+  std::sort(moved.begin(), moved.end());
+  Shape shape;
+  for (const std::int64_t dim : permutation) shape.push_back(inner.result()->type.shape[at(dim)]);
+  Value* const x = transposed(builder, inner.operands[0], order);
+  return builder.one("broadcast", {x}, {{"shape", shape}, {"dims", moved}});
+}
+
 }  // namespace
+
+Value* transposed(Builder& builder, Value* x, const IntList& permutation) {
+  if (is_iota(permutation)) return x;
+  if (const Node* inner = made_by(x, "transpose")) {
+    return transposed(builder, inner->operands[0], composed(inner->attributes.ints("permutation"), permutation));
+  }
+  if (const Node* inner = made_by(x, "broadcast")) return transposed_broadcast(builder, *inner, permutation);
+  return builder.one("transpose", {x}, {{"permutation", permutation}});
+}
 
 const std::vector<SimplifyRule>& movement_rules() {
   static const std::vector<SimplifyRule> rules = {
@@ -228,10 +236,8 @@ const std::vector<SimplifyRule>& movement_rules() {
       {"slice", slice_of_repeated},
       {"slice", slice_twice},
       {"sum", sum_ones},
-      {"transpose", transpose_of_broadcast},
+      {"transpose", transpose_of_movement},
       {"transpose", transpose_of_ones},
-      {"transpose", transpose_to_same},
-      {"transpose", transpose_twice},
   };
   return rules;
 }
