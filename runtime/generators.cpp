@@ -1,0 +1,208 @@
+// The generators: points in the plane that no line separates, and drawn digits.
+#include "generators.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gradc::runtime {
+
+namespace {
+
+struct Options {
+  std::int64_t examples = 0, classes = 0;
+  std::uint64_t seed = 0;
+  double noise = 0;
+};
+
+// A point of class `label`; `index` counts the points of the class, of which there are `count`.
+using Point = void (*)(const Options& options, int label, std::int64_t index, std::int64_t count, Random& random,
+                       double* point);
+
+// `classes` arms of two thirds of a turn, equally spaced (as in Stanford's CS231n, "Putting it together").
+void spiral(const Options& options, int label, std::int64_t index, std::int64_t count, Random& random, double* point) {
+  const double radius = static_cast<double>(index) / static_cast<double>(std::max<std::int64_t>(1, count - 1));
+  const double turns = static_cast<double>(label) / static_cast<double>(options.classes) +
+                       radius * (4 / 6.283185307179586) + options.noise / 6.283185307179586 * random.normal();
+  double sine = 0, cosine = 0;
+  portable_sin_cos(turns, &sine, &cosine);
+  point[0] = radius * sine;
+  point[1] = radius * cosine;
+}
+
+// The four quadrants: class 0 where both signs agree.
+void xor_quadrants(const Options& options, int label, std::int64_t index, std::int64_t, Random& random, double* point) {
+  const double x = random.uniform(0.1, 1), y = random.uniform(0.1, 1);
+  const bool left = index % 2 != 0, down = left != (label == 1);
+  point[0] = (left ? -x : x) + options.noise * random.normal();
+  point[1] = (down ? -y : y) + options.noise * random.normal();
+}
+
+// Rings around the origin, class k at radius (k + 1) / classes.
+void rings(const Options& options, int label, std::int64_t, std::int64_t, Random& random, double* point) {
+  double sine = 0, cosine = 0;
+  portable_sin_cos(random.uniform(), &sine, &cosine);
+  const double radius = (label + 1) / static_cast<double>(options.classes) + options.noise * random.normal();
+  point[0] = radius * cosine;
+  point[1] = radius * sine;
+}
+
+// Class 1 in three discs, class 0 everywhere else in [-1, 1]².
+void three_modes(const Options& options, int label, std::int64_t index, std::int64_t, Random& random, double* point) {
+  constexpr double kCentres[3][2] = {{-0.5, -0.4}, {0.5, -0.4}, {0, 0.5}};
+  constexpr double kRadius = 0.25, kMargin = 0.05;
+  while (true) {
+    point[0] = random.uniform(-1, 1);
+    point[1] = random.uniform(-1, 1);
+    bool inside = false, near = false;
+    for (int mode = 0; mode < 3; ++mode) {
+      const double dx = point[0] - kCentres[mode][0], dy = point[1] - kCentres[mode][1];
+      const double square = dx * dx + dy * dy;
+      inside = inside || (mode == index % 3 && square < kRadius * kRadius);
+      near = near || square < (kRadius + kMargin) * (kRadius + kMargin);
+    }
+    if (label == 1 ? inside : !near) break;
+  }
+  point[0] += options.noise * random.normal();
+  point[1] += options.noise * random.normal();
+}
+
+struct Generator {
+  const char* name;
+  Point point;  // null: glyphs
+  std::int64_t examples, classes;
+  bool any_classes;  // whether `classes` is an option
+  double noise;
+};
+constexpr Generator kGenerators[] = {
+    {"glyphs", nullptr, 6000, 10, false, 0.08}, {"rings", rings, 1000, 2, true, 0.05},
+    {"spiral", spiral, 300, 3, true, 0.2},      {"three_modes", three_modes, 1000, 2, false, 0},
+    {"xor", xor_quadrants, 1000, 2, false, 0},
+};
+
+const Generator& find_generator(std::string_view name) {
+  std::string known;
+  for (const Generator& generator : kGenerators) {
+    if (generator.name == name) return generator;
+    known += (known.empty() ? "" : ", ") + std::string(generator.name);
+  }
+  throw DataError("unknown generator `" + std::string(name) + "`; known are " + known);
+}
+
+std::int64_t whole(const Generator& generator, const std::string& option, double value, double low, double high) {
+  if (!(value >= low && value <= high) || std::trunc(value) != value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", value);
+    throw DataError(std::string(generator.name) + ": " + option + " is " + text + ", not a whole number from " +
+                    std::to_string(static_cast<std::int64_t>(low)) + " to " +
+                    std::to_string(static_cast<std::int64_t>(high)));
+  }
+  return static_cast<std::int64_t>(value);
+}
+
+Options parse_options(const Generator& generator, std::span<const std::pair<std::string, double>> given) {
+  Options options{generator.examples, generator.classes, 0, generator.noise};
+  for (const auto& [name, value] : given) {
+    if (name == "examples") {
+      options.examples = whole(generator, name, value, 1, 100'000'000);
+    } else if (name == "seed") {
+      options.seed = static_cast<std::uint64_t>(whole(generator, name, value, 0, 0x1p53));
+    } else if (name == "classes" && generator.any_classes) {
+      options.classes = whole(generator, name, value, 2, 1000);
+    } else if (name == "noise") {
+      if (!(value >= 0 && value <= 1e6))
+        throw DataError(std::string(generator.name) + ": noise is negative or too large");
+      options.noise = value;
+    } else {
+      std::string known;
+      for (const auto& [option, preset] : generator_options(generator.name))
+        known += (known.empty() ? "" : ", ") + option;
+      throw DataError(std::string(generator.name) + ": unknown option `" + name + "`; known are " + known);
+    }
+  }
+  return options;
+}
+
+std::int64_t example_elements(const Array& input) {
+  std::int64_t count = 1;
+  for (std::size_t d = 1; d < input.shape.size(); ++d) count *= input.shape[d];
+  return count;
+}
+
+// Class i mod classes for example i, so that the classes are balanced; each example from a stream of its own.
+Column draw_points(const Generator& generator, const Options& options, const std::string& name) {
+  const std::string origin = "generator " + std::string(generator.name);
+  const bool glyphs = generator.point == nullptr;
+  Column column = glyphs ? make_column(name, GRADC_U8, {28, 28}, options.examples, origin)
+                         : make_column(name, GRADC_F64, {2}, options.examples, origin);
+  for (std::int64_t i = 0; i < options.examples; ++i) {
+    Random random(options.seed, static_cast<std::uint64_t>(&generator - kGenerators), static_cast<std::uint64_t>(i));
+    const auto label = static_cast<int>(i % options.classes);
+    const std::int64_t count = (options.examples - label + options.classes - 1) / options.classes;
+    if (glyphs) {
+      draw_glyph(label, options.noise, random,
+                 column.values<std::uint8_t>().subspan(static_cast<std::size_t>(i) * 784).first<784>());
+    } else {
+      generator.point(options, label, i / options.classes, count, random, column.values<double>().data() + 2 * i);
+    }
+  }
+  return column;
+}
+
+Column draw_labels(const Generator& generator, const Options& options, const Array& input) {
+  const std::string origin = "generator " + std::string(generator.name);
+  const std::int64_t width = example_elements(input);
+  if (width != 1 && width != options.classes) {
+    throw DataError(origin, "input `" + input.name + "` takes neither its points nor a label of " +
+                                std::to_string(options.classes) + " classes: an example has " + std::to_string(width) +
+                                " elements");
+  }
+  std::vector<std::int64_t> shape(input.shape.begin() + 1, input.shape.end());
+  Column column = make_column(input.name, GRADC_I32, std::move(shape), options.examples, origin);
+  const auto values = column.values<std::int32_t>();
+  for (std::int64_t i = 0; i < options.examples; ++i) {
+    const std::int64_t label = i % options.classes;
+    values[static_cast<std::size_t>(width == 1 ? i : i * width + label)] =
+        width == 1 ? static_cast<std::int32_t>(label) : 1;
+  }
+  return column;
+}
+
+}  // namespace
+
+std::vector<std::string> generator_names() {
+  std::vector<std::string> names;
+  for (const Generator& generator : kGenerators) names.emplace_back(generator.name);
+  return names;
+}
+
+std::vector<std::pair<std::string, double>> generator_options(std::string_view name) {
+  const Generator& generator = find_generator(name);
+  std::vector<std::pair<std::string, double>> options = {{"examples", static_cast<double>(generator.examples)}};
+  if (generator.any_classes) options.emplace_back("classes", static_cast<double>(generator.classes));
+  options.emplace_back("noise", generator.noise);
+  options.emplace_back("seed", 0);
+  return options;
+}
+
+DataSet generate(const std::string& name, std::span<const std::pair<std::string, double>> given,
+                 std::span<const Array> inputs) {
+  const Generator& generator = find_generator(name);
+  const Options options = parse_options(generator, given);
+  const std::int64_t point_elements = generator.point ? 2 : 784;
+  DataSet data;
+  bool has_points = false;
+  for (const Array& input : inputs) {
+    if (input.shape.empty())
+      throw DataError("input `" + input.name + "` has no batch axis, so no data set can feed it");
+    // Labels of two classes, one-hot, look like points: points come first.
+    if (!has_points && example_elements(input) == point_elements) {
+      data.add(draw_points(generator, options, input.name));
+      has_points = true;
+    } else {
+      data.add(draw_labels(generator, options, input));
+    }
+  }
+  return data;
+}
+
+}  // namespace gradc::runtime
