@@ -1,0 +1,197 @@
+// The entry of a program (gradc_entry of runtime/include/gradc/abi.h): a frame from its arguments, then the launches
+// and copies in order. A kernel with too little work, or without a pool, runs as one call over its whole range.
+#include <llvm/IR/Constants.h>
+
+#include <algorithm>
+
+#include "compiler/codegen/describe.h"
+#include "compiler/codegen/unit.h"
+
+namespace gradc::codegen {
+namespace {
+
+constexpr std::int64_t kWorkOfPiece =
+    20000;  // scalar operations that are worth a piece of their own: a few microseconds
+constexpr std::int64_t kPiecesPerWorker = 4;
+
+class EntryEmitter {
+ public:
+  EntryEmitter(Unit& unit, const KernelProgram& program) : unit_(unit), program_(program), b_(unit.context()) {}
+  void run(const std::string& symbol, const std::vector<llvm::Function*>& kernels);
+
+ private:
+  llvm::Value* i64(std::int64_t v) { return b_.getInt64(static_cast<std::uint64_t>(v)); }
+  llvm::Value* field(unsigned which, llvm::StructType* type, llvm::Value* of) {
+    return b_.CreateLoad(type->getElementType(which), b_.CreateStructGEP(type, of, which));
+  }
+  void fill_frame();
+  void launch(const Kernel& kernel, llvm::Function* function);
+  void copy(const Statement& statement);
+  llvm::Value* place(const KernelBuffer& buffer);
+  llvm::Constant* default_scalars();
+
+  Unit& unit_;
+  const KernelProgram& program_;
+  Builder b_;
+  llvm::Function* function_ = nullptr;
+  llvm::Value* frame_ = nullptr;
+};
+
+// What a parallel_for hands to each piece.
+llvm::StructType* job_type(Unit& unit) {  // kernel, frame, extent, pieces
+  return llvm::StructType::get(unit.context(), {unit.pointer(), unit.pointer(), unit.i64(), unit.i64()});
+}
+
+llvm::StructType* context_type(Unit& unit) {  // gradc_context
+  return llvm::StructType::get(unit.context(), {unit.pointer(), unit.pointer(), unit.i64()});
+}
+
+// void piece(job*, i64 piece, i64 worker): rounds [extent * piece / pieces, extent * (piece + 1) / pieces) of a kernel.
+llvm::Function* piece_function(Unit& unit) {
+  if (llvm::Function* known = unit.module().getFunction("piece")) return known;
+  Builder b(unit.context());
+  auto* type = llvm::FunctionType::get(b.getVoidTy(), {unit.pointer(), unit.i64(), unit.i64()}, false);
+  llvm::Function* f = unit.function(type, llvm::GlobalValue::InternalLinkage, "piece");
+  b.SetInsertPoint(llvm::BasicBlock::Create(unit.context(), "entry", f));
+  llvm::StructType* job = job_type(unit);
+  auto field = [&](unsigned i) {
+    return b.CreateLoad(job->getElementType(i), b.CreateStructGEP(job, f->getArg(0), i));
+  };
+  llvm::Value *kernel = field(0), *frame = field(1), *extent = field(2), *pieces = field(3);
+  auto cut = [&](llvm::Value* piece) { return b.CreateUDiv(b.CreateMul(extent, piece), pieces); };
+  llvm::Value* begin = cut(f->getArg(1));
+  llvm::Value* end = cut(b.CreateAdd(f->getArg(1), b.getInt64(1)));
+  b.CreateCall(unit.kernel_type(), kernel, {frame, begin, end, f->getArg(2)});
+  b.CreateRetVoid();
+  return f;
+}
+
+// void launch(kernel, frame, context*, i64 extent, i64 most_pieces)
+llvm::Function* launch_function(Unit& unit) {
+  if (llvm::Function* known = unit.module().getFunction("launch")) return known;
+  llvm::Function* piece = piece_function(unit);
+  Builder b(unit.context());
+  auto* type = llvm::FunctionType::get(b.getVoidTy(),
+                                       {unit.pointer(), unit.pointer(), unit.pointer(), unit.i64(), unit.i64()}, false);
+  llvm::Function* f = unit.function(type, llvm::GlobalValue::InternalLinkage, "launch");
+  f->addFnAttr(llvm::Attribute::NoInline);
+  llvm::Value *kernel = f->getArg(0), *frame = f->getArg(1), *context = f->getArg(2), *extent = f->getArg(3);
+  auto new_block = [&](const char* name) { return llvm::BasicBlock::Create(unit.context(), name, f); };
+  llvm::BasicBlock *entry = new_block("entry"), *asked = new_block("context"), *pool = new_block("pool"),
+                   *serial = new_block("serial");
+  llvm::StructType *job = job_type(unit), *shape = context_type(unit);
+  b.SetInsertPoint(entry);
+  llvm::Value* memory = b.CreateAlloca(job);
+  b.CreateCondBr(b.CreateIsNull(context), serial, asked);
+
+  b.SetInsertPoint(asked);
+  auto field = [&](unsigned i) { return b.CreateLoad(shape->getElementType(i), b.CreateStructGEP(shape, context, i)); };
+  llvm::Value *parallel_for = field(0), *workers = field(2);
+  llvm::Value* several = b.CreateAnd(b.CreateIsNotNull(parallel_for), b.CreateICmpSGT(workers, b.getInt64(1)));
+  b.CreateCondBr(several, pool, serial);
+
+  b.SetInsertPoint(pool);
+  llvm::Value* wanted = b.CreateMul(workers, b.getInt64(static_cast<std::uint64_t>(kPiecesPerWorker)));
+  llvm::Value* pieces = b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, wanted, f->getArg(4));
+  llvm::Value* values[] = {kernel, frame, extent, pieces};
+  for (unsigned i = 0; i < 4; ++i) b.CreateStore(values[i], b.CreateStructGEP(job, memory, i));
+  auto* pool_type =
+      llvm::FunctionType::get(b.getVoidTy(), {unit.pointer(), unit.pointer(), unit.pointer(), unit.i64()}, false);
+  b.CreateCall(pool_type, parallel_for, {field(1), piece, memory, pieces});
+  b.CreateRetVoid();
+
+  b.SetInsertPoint(serial);
+  b.CreateCall(unit.kernel_type(), kernel, {frame, b.getInt64(0), extent, b.getInt64(0)});
+  b.CreateRetVoid();
+  return f;
+}
+
+void EntryEmitter::run(const std::string& symbol, const std::vector<llvm::Function*>& kernels) {
+  std::vector<llvm::Type*> arguments(6, unit_.pointer());
+  function_ = unit_.function(llvm::FunctionType::get(unit_.i32(), arguments, false), llvm::GlobalValue::ExternalLinkage,
+                             symbol);
+  b_.SetInsertPoint(llvm::BasicBlock::Create(unit_.context(), "entry", function_));
+  fill_frame();
+  for (const Statement& statement : program_.entry) {
+    if (statement.kind == Statement::Kind::copy) {
+      copy(statement);
+    } else {
+      auto k = static_cast<std::size_t>(statement.kernel);
+      launch(program_.kernels[k], kernels[k]);
+    }
+  }
+  b_.CreateRet(b_.getInt32(0));
+}
+
+void EntryEmitter::fill_frame() {
+  frame_ = b_.CreateAlloca(unit_.frame(), nullptr, "frame");
+  llvm::Value *workspace = function_->getArg(3), *scalars = function_->getArg(4);
+  llvm::Value* workers = b_.CreateGEP(b_.getInt8Ty(), workspace, i64(program_.arena_bytes));
+  if (!program_.scalars.empty()) scalars = b_.CreateSelect(b_.CreateIsNull(scalars), default_scalars(), scalars);
+  auto set = [&](FrameField field, llvm::Value* v) {
+    b_.CreateStore(v, b_.CreateStructGEP(unit_.frame(), frame_, static_cast<unsigned>(field)));
+  };
+  set(FrameField::inputs, function_->getArg(0));
+  set(FrameField::outputs, function_->getArg(1));
+  set(FrameField::state, function_->getArg(2));
+  set(FrameField::arena, workspace);
+  set(FrameField::workers, workers);
+  set(FrameField::scalars, scalars);
+}
+
+llvm::Constant* EntryEmitter::default_scalars() {
+  std::vector<std::byte> bytes = scalar_defaults(program_);
+  return unit_.bytes(bytes.data(), bytes.size(), "defaults." + program_.name);
+}
+
+void EntryEmitter::launch(const Kernel& kernel, llvm::Function* function) {
+  if (kernel.parallel <= 0) return;
+  std::int64_t most = std::min(kernel.parallel, kernel.work / kWorkOfPiece);
+  if (most <= 1) {
+    b_.CreateCall(function, {frame_, i64(0), i64(kernel.parallel), i64(0)});
+    return;
+  }
+  b_.CreateCall(launch_function(unit_), {function, frame_, function_->getArg(5), i64(kernel.parallel), i64(most)});
+}
+
+void EntryEmitter::copy(const Statement& statement) {
+  const KernelBuffer& from = program_.buffers[static_cast<std::size_t>(statement.from)];
+  const KernelBuffer& to = program_.buffers[static_cast<std::size_t>(statement.to)];
+  ensure(from.bytes() == to.bytes(), "codegen: a copy is between buffers of one size");
+  if (from.bytes() == 0) return;
+  b_.CreateMemCpy(place(to), llvm::MaybeAlign(), place(from), llvm::MaybeAlign(),
+                  static_cast<std::uint64_t>(from.bytes()));
+}
+
+llvm::Value* EntryEmitter::place(const KernelBuffer& buffer) {
+  auto at = [&](llvm::Value* base) { return b_.CreateGEP(b_.getInt8Ty(), base, i64(buffer.offset)); };
+  auto slot = [&](unsigned argument) {
+    return b_.CreateLoad(unit_.pointer(), b_.CreateGEP(unit_.pointer(), function_->getArg(argument), i64(buffer.slot)));
+  };
+  switch (buffer.space) {
+    case Space::input:
+      return slot(0);
+    case Space::output:
+      return slot(1);
+    case Space::state:
+      return at(function_->getArg(2));
+    case Space::arena:
+      return at(function_->getArg(3));
+    case Space::table:
+      return unit_.table(buffer);
+    case Space::scalar:
+      return at(field(static_cast<unsigned>(FrameField::scalars), unit_.frame(), frame_));
+    case Space::worker:
+      break;
+  }
+  internal_error("codegen: a worker's buffer is no operand of a copy");
+}
+
+}  // namespace
+
+void emit_entry(Unit& unit, const std::string& symbol, const KernelProgram& program,
+                const std::vector<llvm::Function*>& kernels) {
+  EntryEmitter(unit, program).run(symbol, kernels);
+}
+
+}  // namespace gradc::codegen

@@ -1,0 +1,140 @@
+// One kernel → one LLVM function. Values that vary along the enclosing vector loop are LLVM vectors of its lanes; all
+// others are scalars. Files: kernel_emitter.cpp (frame, blocks, tile calls), loops.cpp, scalars.cpp, accesses.cpp.
+#pragma once
+
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "compiler/codegen/unit.h"
+
+namespace gradc::codegen {
+
+class KernelEmitter {
+ public:
+  KernelEmitter(Unit& unit, const KernelProgram& program, const Kernel& kernel);
+  llvm::Function* run(llvm::GlobalValue::LinkageTypes linkage);
+
+ private:
+  // A loop variable: `base`, or `base + lane` in the vector loop that owns it.
+  struct Variable {
+    llvm::Value* base = nullptr;
+    bool lanes = false;
+    std::int64_t extent = 1;
+  };
+  // The element index of an access: base + lane * step + vector[lane], where `inside` holds for the lane.
+  struct Address {
+    llvm::Value* base = nullptr;  // i64
+    std::int64_t step = 0;
+    llvm::Value* vector = nullptr;        // lanes of i32 or i64, or null
+    llvm::Value* inside = nullptr;        // i1, the same for all lanes, or null: always
+    llvm::Value* inside_lanes = nullptr;  // lanes of i1, or null: always
+    bool varies() const { return step != 0 || vector || inside_lanes; }
+  };
+  // A vector's lanes in memory, to be combined one by one.
+  struct LaneSlots {
+    llvm::Value* memory = nullptr;
+    DType type = DType::f32;
+    int lanes = 1;
+  };
+
+  // kernel_emitter.cpp
+  void collect(const std::vector<Instr>& block);
+  void parallel_loop();
+  void block(const std::vector<Instr>& instructions);
+  void instruction(const Instr& instr);
+  void tile(const Instr& instr);
+  void rarely(const Instr& instr);
+  llvm::Value* buffer_pointer(int buffer);
+  llvm::Value* frame_field(FrameField field);
+  void mark_aliases(llvm::Instruction* access, int buffer);
+  llvm::Value* affine(const Affine& affine);  // of the bases, in i64
+  llvm::Value* i64(std::int64_t value) { return b_.getInt64(static_cast<std::uint64_t>(value)); }
+  llvm::BasicBlock* new_block(const char* name);
+  void define(int value, llvm::Value* what, DType type);
+  llvm::Value* value(int id) const;
+  DType type_of(int id) const { return types_[static_cast<std::size_t>(id)]; }
+
+  // lanes
+  static bool is_vector(const llvm::Value* v) { return v->getType()->isVectorTy(); }
+  static int lanes_of(const llvm::Value* v);
+  llvm::Value* widen(llvm::Value* v);  // to the lanes of the enclosing vector loop
+  llvm::Value* iota(llvm::Type* element, std::int64_t step);
+  llvm::Value* any_lane(llvm::Value* condition);
+
+  // loops.cpp
+  void loop(const Instr& instr);
+  void serial_loop(const Instr& instr);
+  void unrolled_loop(const Instr& instr);
+  void vector_loop(const Instr& instr);
+  void vector_rounds(const Instr& instr, int lanes, std::int64_t rounds, std::vector<llvm::Value*>& totals);
+  void vector_tail(const Instr& instr, int lanes, std::int64_t first, std::int64_t rounds,
+                   std::vector<llvm::Value*>& totals);
+  void scalar_rounds(const Instr& instr, std::int64_t lane, std::int64_t first, std::int64_t rounds,
+                     std::vector<llvm::Value*>& totals);
+  void vector_round(const Instr& instr, int lanes, llvm::Value* base, llvm::Value* mask,
+                    std::vector<llvm::Value*>& totals);
+  void single_round(const Instr& instr, std::int64_t at, std::vector<llvm::Value*>& totals);
+  llvm::Constant* first_lanes(int lanes, std::int64_t active);
+  LaneSlots spill(DType type, llvm::Value* total);
+  llvm::Value* read(const LaneSlots& slots, llvm::Value* lane);
+  void write(const LaneSlots& slots, llvm::Value* lane, llvm::Value* v);
+  void finish_accumulators(const Loop& loop, const std::vector<llvm::Value*>& totals);
+  int natural_lanes(const Instr& instr) const;
+  std::vector<bool> varying_values(const Instr& instr) const;
+  void mark_varying(const std::vector<Instr>& block, int variable, std::vector<bool>& varying) const;
+  llvm::Value* identity(const Accumulator& accumulator, int lanes);
+  llvm::Value* combined(Combiner combiner, DType type, llvm::Value* a, llvm::Value* b);
+  llvm::Value* lanes_at(llvm::Value* v, int first, int lanes);
+  llvm::Value* with_lanes_at(llvm::Value* v, int first, llvm::Value* part);
+
+  // scalars.cpp
+  llvm::Value* scalar(const Instr& instr);
+  llvm::Value* constant(DType type, std::int64_t integer, double number);
+  llvm::Value* arithmetic(const Instr& instr, std::vector<llvm::Value*>& args);
+  llvm::Value* divide(DType type, llvm::Value* x, llvm::Value* y, bool remainder);
+  llvm::Value* shift(Opcode op, llvm::Value* x, llvm::Value* count);
+  llvm::Value* compare(Opcode op, DType type, llvm::Value* x, llvm::Value* y);
+  llvm::Value* convert(DType from, DType to, llvm::Value* x);
+  llvm::Value* bitcast(DType from, DType to, llvm::Value* x);
+
+  // accesses.cpp
+  Address address(const Access& access);
+  void add_uniform(Address& a, const Subscript& s, llvm::Value* index);
+  void add_lanes(Address& a, const Subscript& s, llvm::Value* base, std::int64_t step, const KernelBuffer& buffer);
+  void restrict_lanes(Address& a, llvm::Value* inside);
+  void load(const Instr& instr);
+  void store(const Instr& instr);
+  llvm::Value* load_uniform(const Address& a, int buffer, llvm::Value* outside);
+  llvm::Value* load_lanes(const Address& a, int buffer, llvm::Value* outside);
+  llvm::Value* load_contiguous(const Address& a, int buffer, llvm::Value* mask, llvm::Value* outside);
+  llvm::Value* load_gathered(const Address& a, int buffer, llvm::Value* mask, llvm::Value* outside);
+  llvm::Value* load_each(const Address& a, int buffer, llvm::Value* mask, llvm::Value* outside);
+  void store_lanes(const Address& a, int buffer, llvm::Value* what);
+  llvm::Value* element_pointer(int buffer, llvm::Value* index);
+  llvm::Value* lane_indices(const Address& a, bool with_base);
+  llvm::Value* lane_mask(const Address& a);  // of the tail and the guards; null: all lanes
+  std::pair<std::int64_t, std::int64_t> range(const Affine& affine) const;
+  bool masked_moves(DType type) const;
+
+  Unit& unit_;
+  const KernelProgram& program_;
+  const Kernel& kernel_;
+  llvm::Function* function_ = nullptr;
+  Builder b_;
+  Builder prologue_;  // entry block of the function: pointers to buffers, allocas
+  std::vector<llvm::Value*> values_;
+  std::vector<DType> types_;
+  std::vector<Variable> variables_;
+  std::vector<llvm::Value*> pointers_;          // of buffers, once used
+  std::vector<llvm::MDNode*> scopes_, others_;  // alias scope of each buffer, and the list of all others
+  std::vector<bool> varying_;                   // values that vary along the enclosing vector loop
+  int lanes_ = 1;                               // of the enclosing vector loop's round being emitted
+  int lane_variable_ = -1;
+  llvm::Value* mask_ = nullptr;  // lanes that are rounds at all; null: every one
+};
+
+// Whether a vector loop or a tile stands in the block: those bring lanes of their own.
+bool has_own_lanes(const std::vector<Instr>& block);
+
+}  // namespace gradc::codegen

@@ -1,0 +1,361 @@
+// Loops of a kernel: serial, unrolled, and vector loops with their remainders and the lanes of their accumulators.
+//
+// A vector loop with accumulators runs L = Loop.lanes rounds at once, so that lane l sees rounds l, l + L, …; one
+// without runs as many as the target's vectors hold. What remains is one masked round where the target has masks, else
+// ever smaller vectors and then single rounds, each adding to the lane that its round belongs to.
+#include <llvm/IR/Constants.h>
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include "compiler/codegen/kernel_emitter.h"
+
+namespace gradc::codegen {
+
+bool has_own_lanes(const std::vector<Instr>& block) {
+  return std::any_of(block.begin(), block.end(), [](const Instr& in) {
+    if (in.op == Opcode::tile) return true;
+    if (in.op == Opcode::loop && in.loop->mark == Loop::Mark::vector && in.loop->extent > 1) return true;
+    return has_own_lanes(in.body);
+  });
+}
+
+void KernelEmitter::loop(const Instr& instr) {
+  const Loop& loop = *instr.loop;
+  if (loop.extent <= 0) {
+    for (const Accumulator& a : loop.accumulators) define(a.result, value(a.init), a.type);
+    return;
+  }
+  switch (loop.mark) {
+    case Loop::Mark::serial:
+      return serial_loop(instr);
+    case Loop::Mark::unroll:
+      return unrolled_loop(instr);
+    case Loop::Mark::vector:
+      return vector_loop(instr);
+  }
+}
+
+void KernelEmitter::serial_loop(const Instr& instr) {
+  const Loop& loop = *instr.loop;
+  Variable& variable = variables_[static_cast<std::size_t>(loop.variable)];
+  llvm::BasicBlock *before = b_.GetInsertBlock(), *round = new_block("loop"), *after = new_block("after");
+  std::vector<llvm::Value*> inits;
+  for (const Accumulator& a : loop.accumulators) {
+    bool wide =
+        lanes_ > 1 && (varying_[static_cast<std::size_t>(a.init)] || varying_[static_cast<std::size_t>(a.update)]);
+    inits.push_back(wide ? widen(value(a.init)) : value(a.init));
+  }
+  b_.CreateBr(round);
+  b_.SetInsertPoint(round);
+  llvm::PHINode* i = b_.CreatePHI(unit_.i64(), 2, "i");
+  i->addIncoming(i64(0), before);
+  std::vector<llvm::PHINode*> totals;
+  for (llvm::Value* init : inits) {
+    totals.push_back(b_.CreatePHI(init->getType(), 2, "total"));
+    totals.back()->addIncoming(init, before);
+  }
+  variable.base = i;
+  block(instr.body);
+  for (std::size_t k = 0; k < totals.size(); ++k) {
+    const Accumulator& a = loop.accumulators[k];
+    llvm::Value* update = is_vector(totals[k]) ? widen(value(a.update)) : value(a.update);
+    llvm::Value* sum = combined(a.combiner, a.type, totals[k], update);
+    totals[k]->addIncoming(sum, b_.GetInsertBlock());
+    define(a.result, sum, a.type);
+  }
+  llvm::Value* next = b_.CreateAdd(i, i64(1), "", true, true);
+  // `combined` makes no blocks, so the totals come from the block that ends the round.
+  i->addIncoming(next, b_.GetInsertBlock());
+  b_.CreateCondBr(b_.CreateICmpULT(next, i64(loop.extent)), round, after);
+  b_.SetInsertPoint(after);
+  variable.base = nullptr;
+}
+
+void KernelEmitter::unrolled_loop(const Instr& instr) {
+  const Loop& loop = *instr.loop;
+  std::vector<llvm::Value*> totals;
+  for (const Accumulator& a : loop.accumulators) totals.push_back(value(a.init));
+  for (std::int64_t i = 0; i < loop.extent; ++i) single_round(instr, i, totals);
+  for (std::size_t k = 0; k < totals.size(); ++k)
+    define(loop.accumulators[k].result, totals[k], loop.accumulators[k].type);
+}
+
+// The body once at round `at`, in the lanes of whatever loop is around.
+void KernelEmitter::single_round(const Instr& instr, std::int64_t at, std::vector<llvm::Value*>& totals) {
+  const Loop& loop = *instr.loop;
+  Variable& variable = variables_[static_cast<std::size_t>(loop.variable)];
+  variable.base = i64(at);
+  block(instr.body);
+  for (std::size_t k = 0; k < totals.size(); ++k) {
+    const Accumulator& a = loop.accumulators[k];
+    llvm::Value *update = value(a.update), *total = totals[k];
+    if (is_vector(update)) total = widen(total);
+    if (is_vector(total)) update = widen(update);
+    totals[k] = combined(a.combiner, a.type, total, update);
+  }
+  variable.base = nullptr;
+}
+
+// The body once for rounds base, base + 1, … in `lanes` lanes; the mask says which of them are rounds at all.
+void KernelEmitter::vector_round(const Instr& instr, int lanes, llvm::Value* base, llvm::Value* mask,
+                                 std::vector<llvm::Value*>& totals) {
+  const Loop& loop = *instr.loop;
+  Variable& variable = variables_[static_cast<std::size_t>(loop.variable)];
+  int outer_lanes = std::exchange(lanes_, lanes);
+  llvm::Value* outer_mask = std::exchange(mask_, mask);
+  variable.base = base;
+  variable.lanes = lanes > 1;
+  block(instr.body);
+  for (std::size_t k = 0; k < totals.size(); ++k) {
+    const Accumulator& a = loop.accumulators[k];
+    llvm::Value* sum = combined(a.combiner, a.type, totals[k], widen(value(a.update)));
+    totals[k] = mask ? b_.CreateSelect(mask, sum, totals[k]) : sum;
+  }
+  variable.base = nullptr;
+  variable.lanes = false;
+  lanes_ = outer_lanes;
+  mask_ = outer_mask;
+}
+
+void KernelEmitter::vector_loop(const Instr& instr) {
+  const Loop& loop = *instr.loop;
+  int lanes = loop.accumulators.empty() ? natural_lanes(instr) : std::max(loop.lanes, 1);
+  ensure(std::has_single_bit(static_cast<unsigned>(lanes)), "codegen: the lanes of a vector loop are a power of two");
+  // Lanes past the extent would hold the identity, which changes no total.
+  int width = static_cast<int>(
+      std::min(static_cast<std::uint64_t>(lanes), std::bit_ceil(static_cast<std::uint64_t>(loop.extent))));
+  std::vector<llvm::Value*> totals;
+  for (const Accumulator& a : loop.accumulators) totals.push_back(identity(a, width));
+  if (loop.extent == 1) {
+    single_round(instr, 0, totals);
+  } else if (has_own_lanes(instr.body)) {  // lanes do not nest
+    scalar_rounds(instr, 0, 0, loop.extent, totals);
+  } else {
+    std::vector<bool> outer = std::exchange(varying_, varying_values(instr));
+    std::int64_t rest = loop.extent % lanes, whole = loop.extent - rest;
+    if (whole > 0) vector_rounds(instr, lanes, whole, totals);
+    if (rest > 0) vector_tail(instr, lanes, whole, rest, totals);
+    varying_ = std::move(outer);
+  }
+  finish_accumulators(loop, totals);
+}
+
+void KernelEmitter::vector_rounds(const Instr& instr, int lanes, std::int64_t rounds,
+                                  std::vector<llvm::Value*>& totals) {
+  if (rounds == lanes) return vector_round(instr, lanes, i64(0), nullptr, totals);
+  llvm::BasicBlock *before = b_.GetInsertBlock(), *round = new_block("vector"), *after = new_block("after");
+  b_.CreateBr(round);
+  b_.SetInsertPoint(round);
+  llvm::PHINode* i = b_.CreatePHI(unit_.i64(), 2, "v");
+  i->addIncoming(i64(0), before);
+  std::vector<llvm::PHINode*> phis;
+  for (llvm::Value*& total : totals) {
+    phis.push_back(b_.CreatePHI(total->getType(), 2, "total"));
+    phis.back()->addIncoming(total, before);
+    total = phis.back();
+  }
+  vector_round(instr, lanes, i, nullptr, totals);
+  llvm::Value* next = b_.CreateAdd(i, i64(lanes), "", true, true);
+  for (std::size_t k = 0; k < phis.size(); ++k) phis[k]->addIncoming(totals[k], b_.GetInsertBlock());
+  i->addIncoming(next, b_.GetInsertBlock());
+  b_.CreateCondBr(b_.CreateICmpULT(next, i64(rounds)), round, after);
+  b_.SetInsertPoint(after);
+}
+
+// The last `rounds` < lanes rounds, from `first` on.
+void KernelEmitter::vector_tail(const Instr& instr, int lanes, std::int64_t first, std::int64_t rounds,
+                                std::vector<llvm::Value*>& totals) {
+  auto part_round = [&](int lane, int width, llvm::Value* mask) {
+    std::vector<llvm::Value*> part;
+    for (llvm::Value* total : totals) part.push_back(lanes_at(total, lane, width));
+    if (width == 1)
+      single_round(instr, first + lane, part);
+    else
+      vector_round(instr, width, i64(first + lane), mask, part);
+    for (std::size_t k = 0; k < totals.size(); ++k) totals[k] = with_lanes_at(totals[k], lane, part[k]);
+  };
+  if (unit_.target().masks) {
+    int width = static_cast<int>(std::bit_ceil(static_cast<std::uint64_t>(rounds)));
+    return part_round(0, width, rounds < width ? first_lanes(width, rounds) : nullptr);
+  }
+  int lane = 0;
+  for (int width = lanes / 2; width > 1 && width >= natural_lanes(instr); width /= 2) {
+    if (rounds - lane < width) continue;
+    part_round(lane, width, nullptr);
+    lane += width;
+  }
+  if (rounds - lane == 1)
+    part_round(lane, 1, nullptr);
+  else if (rounds - lane > 1)
+    scalar_rounds(instr, lane, first + lane, rounds - lane, totals);
+}
+
+llvm::Constant* KernelEmitter::first_lanes(int lanes, std::int64_t active) {
+  std::vector<llvm::Constant*> bits;
+  for (int i = 0; i < lanes; ++i) bits.push_back(b_.getInt1(i < active));
+  return llvm::ConstantVector::get(bits);
+}
+
+// Rounds [first, first + rounds) one by one; round first + i belongs to lane lane + i.
+void KernelEmitter::scalar_rounds(const Instr& instr, std::int64_t lane, std::int64_t first, std::int64_t rounds,
+                                  std::vector<llvm::Value*>& totals) {
+  ensure(lanes_ == 1, "codegen: vector loops do not nest");
+  const Loop& loop = *instr.loop;
+  std::vector<LaneSlots> slots;
+  for (std::size_t k = 0; k < totals.size(); ++k) slots.push_back(spill(loop.accumulators[k].type, totals[k]));
+  llvm::BasicBlock *before = b_.GetInsertBlock(), *round = new_block("single"), *after = new_block("after");
+  b_.CreateBr(round);
+  b_.SetInsertPoint(round);
+  llvm::PHINode* i = b_.CreatePHI(unit_.i64(), 2, "s");
+  i->addIncoming(i64(0), before);
+  Variable& variable = variables_[static_cast<std::size_t>(loop.variable)];
+  variable.base = b_.CreateAdd(i, i64(first));
+  block(instr.body);
+  for (std::size_t k = 0; k < slots.size(); ++k) {
+    const Accumulator& a = loop.accumulators[k];
+    llvm::Value* at = b_.CreateAnd(b_.CreateAdd(i, i64(lane)), i64(slots[k].lanes - 1));
+    write(slots[k], at, combined(a.combiner, a.type, read(slots[k], at), value(a.update)));
+  }
+  llvm::Value* next = b_.CreateAdd(i, i64(1), "", true, true);
+  i->addIncoming(next, b_.GetInsertBlock());
+  b_.CreateCondBr(b_.CreateICmpULT(next, i64(rounds)), round, after);
+  b_.SetInsertPoint(after);
+  variable.base = nullptr;
+  for (std::size_t k = 0; k < slots.size(); ++k) {
+    if (slots[k].lanes == 1) {
+      totals[k] = read(slots[k], i64(0));
+      continue;
+    }
+    for (int l = 0; l < slots[k].lanes; ++l)
+      totals[k] = b_.CreateInsertElement(totals[k], read(slots[k], i64(l)), static_cast<unsigned>(l));
+  }
+}
+
+KernelEmitter::LaneSlots KernelEmitter::spill(DType type, llvm::Value* total) {
+  LaneSlots slots{nullptr, type, lanes_of(total)};
+  slots.memory =
+      prologue_.CreateAlloca(llvm::ArrayType::get(unit_.stored_type(type), static_cast<unsigned>(slots.lanes)));
+  for (int l = 0; l < slots.lanes; ++l) write(slots, i64(l), lanes_at(total, l, 1));
+  return slots;
+}
+
+llvm::Value* KernelEmitter::read(const LaneSlots& slots, llvm::Value* lane) {
+  llvm::Type* type = unit_.stored_type(slots.type);
+  llvm::Value* v = b_.CreateLoad(type, b_.CreateInBoundsGEP(type, slots.memory, lane));
+  return slots.type == DType::boolean ? b_.CreateTrunc(v, b_.getInt1Ty()) : v;
+}
+
+void KernelEmitter::write(const LaneSlots& slots, llvm::Value* lane, llvm::Value* v) {
+  llvm::Type* type = unit_.stored_type(slots.type);
+  if (slots.type == DType::boolean) v = b_.CreateZExt(v, type);
+  b_.CreateStore(v, b_.CreateInBoundsGEP(type, slots.memory, lane));
+}
+
+// Combines lanes by halves, then the value before the loop with the total.
+void KernelEmitter::finish_accumulators(const Loop& loop, const std::vector<llvm::Value*>& totals) {
+  for (std::size_t k = 0; k < totals.size(); ++k) {
+    const Accumulator& a = loop.accumulators[k];
+    llvm::Value* total = totals[k];
+    if (is_vector(total) && lanes_ == 1) {
+      int width = lanes_of(total);
+      for (int half = width / 2; half >= 1; half /= 2)
+        total = combined(a.combiner, a.type, lanes_at(total, 0, half), lanes_at(total, half, half));
+    }
+    llvm::Value* init = is_vector(total) ? widen(value(a.init)) : value(a.init);
+    if (is_vector(init)) total = widen(total);
+    define(a.result, combined(a.combiner, a.type, init, total), a.type);
+  }
+}
+
+// Vectors are filled by the narrowest dtype of four bytes or more; wider ones take several registers, bytes fewer bits.
+int KernelEmitter::natural_lanes(const Instr& instr) const {
+  bool four = false, eight = false;
+  auto walk = [&](auto& self, const std::vector<Instr>& block) -> void {
+    for (const Instr& in : block) {
+      DType type = in.access ? program_.buffers[static_cast<std::size_t>(in.access->buffer)].dtype : in.type;
+      if (in.op != Opcode::loop) {
+        four |= byte_size(type) == 4;
+        eight |= byte_size(type) == 8;
+      }
+      self(self, in.body);
+    }
+  };
+  walk(walk, instr.body);
+  return unit_.target().lanes(four ? 4 : eight ? 8 : 1);
+}
+
+std::vector<bool> KernelEmitter::varying_values(const Instr& instr) const {
+  std::vector<bool> varying(values_.size(), false);
+  mark_varying(instr.body, instr.loop->variable, varying);
+  return varying;
+}
+
+void KernelEmitter::mark_varying(const std::vector<Instr>& block, int variable, std::vector<bool>& varying) const {
+  auto is = [&](int id) { return id >= 0 && varying[static_cast<std::size_t>(id)]; };
+  auto set = [&](int id, bool v) {
+    if (id >= 0) varying[static_cast<std::size_t>(id)] = v;
+  };
+  for (const Instr& in : block) {
+    mark_varying(in.body, variable, varying);
+    bool v = std::any_of(in.args.begin(), in.args.end(), is);
+    if (in.op == Opcode::index) v = in.integer == variable;
+    if (in.op == Opcode::rarely) v |= is(in.yield);
+    if (in.access)
+      for (const Subscript& s : in.access->subscripts) {
+        v |= is(s.value);
+        for (const Affine::Part& part : s.affine.parts) v |= part.variable == variable;
+      }
+    if (in.loop)
+      for (const Accumulator& a : in.loop->accumulators) set(a.result, is(a.init) || is(a.update));
+    set(in.result, v);
+  }
+}
+
+llvm::Value* KernelEmitter::identity(const Accumulator& a, int lanes) {
+  ScalarValue bits = identity_of(a.combiner, a.type);
+  llvm::Value* one =
+      is_float(a.type) ? constant(a.type, 0, number_of(a.type, bits)) : constant(a.type, integer_of(a.type, bits), 0);
+  return lanes == 1 ? one : b_.CreateVectorSplat(static_cast<unsigned>(lanes), one);
+}
+
+llvm::Value* KernelEmitter::combined(Combiner combiner, DType type, llvm::Value* x, llvm::Value* y) {
+  int lanes = lanes_of(x);
+  int outer = std::exchange(lanes_, lanes);
+  int first = static_cast<int>(values_.size());
+  int next = first + 2;
+  define(first, x, type);
+  define(first + 1, y, type);
+  std::vector<Instr> code;
+  ScalarBuilder builder(code, next);
+  Scalar result = combine(builder, combiner, Scalar{&builder, first, type}, Scalar{&builder, first + 1, type});
+  block(code);
+  llvm::Value* total = value(result.id);
+  values_.resize(static_cast<std::size_t>(first));
+  types_.resize(static_cast<std::size_t>(first));
+  lanes_ = outer;
+  return total;
+}
+
+llvm::Value* KernelEmitter::lanes_at(llvm::Value* v, int first, int lanes) {
+  if (!is_vector(v)) return v;
+  if (lanes == 1) return b_.CreateExtractElement(v, static_cast<unsigned>(first));
+  std::vector<int> pick(static_cast<std::size_t>(lanes));
+  std::iota(pick.begin(), pick.end(), first);
+  return b_.CreateShuffleVector(v, pick);
+}
+
+llvm::Value* KernelEmitter::with_lanes_at(llvm::Value* v, int first, llvm::Value* part) {
+  if (v->getType() == part->getType()) return part;
+  int lanes = lanes_of(v);
+  if (!is_vector(part)) return b_.CreateInsertElement(v, part, static_cast<unsigned>(first));
+  int width = lanes_of(part);
+  std::vector<int> grow(static_cast<std::size_t>(lanes), -1), blend(static_cast<std::size_t>(lanes));
+  std::iota(grow.begin(), grow.begin() + width, 0);
+  std::iota(blend.begin(), blend.end(), 0);
+  for (int l = 0; l < width; ++l) blend[static_cast<std::size_t>(first + l)] = lanes + l;
+  return b_.CreateShuffleVector(v, b_.CreateShuffleVector(part, grow), blend);
+}
+
+}  // namespace gradc::codegen

@@ -1,0 +1,158 @@
+// Scalar instructions as LLVM IR, by the contract of ir/scalar.h, for one value or for the lanes of a vector loop.
+// Nothing here may become a library call on any x86-64.
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/Intrinsics.h>
+
+#include "compiler/codegen/kernel_emitter.h"
+
+namespace gradc::codegen {
+
+llvm::Value* KernelEmitter::scalar(const Instr& instr) {
+  if (instr.op == Opcode::constant) return constant(instr.type, instr.integer, instr.number);
+  if (instr.op == Opcode::index) {
+    const Variable& variable = variables_[static_cast<std::size_t>(instr.integer)];
+    ensure(variable.base != nullptr, "codegen: a loop variable is used inside its loop");
+    if (!variable.lanes) return variable.base;
+    return b_.CreateAdd(widen(variable.base), iota(unit_.i64(), 1));
+  }
+  std::vector<llvm::Value*> args;
+  bool vector = false;
+  for (int id : instr.args) {
+    args.push_back(value(id));
+    vector |= is_vector(args.back());
+  }
+  if (vector)
+    for (llvm::Value*& arg : args) arg = widen(arg);
+  return arithmetic(instr, args);
+}
+
+llvm::Value* KernelEmitter::constant(DType type, std::int64_t integer, double number) {
+  llvm::Type* t = unit_.value_type(type);
+  if (type == DType::f32) return llvm::ConstantFP::get(t, llvm::APFloat(static_cast<float>(number)));
+  if (type == DType::f64) return llvm::ConstantFP::get(t, llvm::APFloat(number));
+  if (type == DType::boolean) return b_.getInt1(integer != 0);
+  return llvm::ConstantInt::get(t, static_cast<std::uint64_t>(integer), true);
+}
+
+llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Value*>& a) {
+  bool number = is_float(instr.type);
+  switch (instr.op) {
+    case Opcode::add:
+      return number ? b_.CreateFAdd(a[0], a[1]) : b_.CreateAdd(a[0], a[1]);
+    case Opcode::sub:
+      return number ? b_.CreateFSub(a[0], a[1]) : b_.CreateSub(a[0], a[1]);
+    case Opcode::mul:
+      return number ? b_.CreateFMul(a[0], a[1]) : b_.CreateMul(a[0], a[1]);
+    case Opcode::div:
+      return number ? b_.CreateFDiv(a[0], a[1]) : divide(instr.type, a[0], a[1], false);
+    case Opcode::rem:
+      return divide(instr.type, a[0], a[1], true);
+    case Opcode::neg:
+      return number ? b_.CreateFNeg(a[0]) : b_.CreateNeg(a[0]);
+    case Opcode::fma:
+      if (!number) return b_.CreateAdd(b_.CreateMul(a[0], a[1]), a[2]);
+      if (!unit_.target().fma) return b_.CreateFAdd(b_.CreateFMul(a[0], a[1]), a[2]);
+      return b_.CreateIntrinsic(llvm::Intrinsic::fma, {a[0]->getType()}, {a[0], a[1], a[2]});
+    case Opcode::sqrt:
+      return b_.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, a[0]);
+    case Opcode::bit_and:
+      return b_.CreateAnd(a[0], a[1]);
+    case Opcode::bit_or:
+      return b_.CreateOr(a[0], a[1]);
+    case Opcode::bit_xor:
+      return b_.CreateXor(a[0], a[1]);
+    case Opcode::bit_not:
+      return b_.CreateNot(a[0]);
+    case Opcode::shift_left:
+    case Opcode::shift_right:
+    case Opcode::shift_right_arithmetic:
+      return shift(instr.op, a[0], a[1]);
+    case Opcode::equal:
+    case Opcode::not_equal:
+    case Opcode::less:
+    case Opcode::less_equal:
+      return compare(instr.op, type_of(instr.args[0]), a[0], a[1]);
+    case Opcode::select:
+      return b_.CreateSelect(a[0], a[1], a[2]);
+    case Opcode::convert:
+      return convert(type_of(instr.args[0]), instr.type, a[0]);
+    case Opcode::bitcast:
+      return bitcast(type_of(instr.args[0]), instr.type, a[0]);
+    case Opcode::constant:
+    case Opcode::argument:
+    case Opcode::index:
+    case Opcode::rarely:
+    case Opcode::load:
+    case Opcode::store:
+    case Opcode::loop:
+    case Opcode::tile:
+      break;
+  }
+  internal_error("codegen: `" + std::string(name_of(instr.op)) + "` is not an arithmetic instruction");
+}
+
+// Truncating; x / 0 is 0, x % 0 is x, the lowest / -1 is the lowest.
+llvm::Value* KernelEmitter::divide(DType type, llvm::Value* x, llvm::Value* y, bool remainder) {
+  ensure(!is_float(type), "codegen: the remainder of floats is written out by its op");
+  llvm::Type* t = y->getType();
+  llvm::Value *zero = llvm::ConstantInt::get(t, 0), *one = llvm::ConstantInt::get(t, 1);
+  llvm::Value* by_zero = b_.CreateICmpEQ(y, zero);
+  if (!is_signed(type)) {
+    llvm::Value* safe = b_.CreateSelect(by_zero, one, y);
+    if (remainder) return b_.CreateSelect(by_zero, x, b_.CreateURem(x, safe));
+    return b_.CreateSelect(by_zero, zero, b_.CreateUDiv(x, safe));
+  }
+  llvm::Value* by_minus_one = b_.CreateICmpEQ(y, llvm::ConstantInt::getAllOnesValue(t));
+  llvm::Value* safe = b_.CreateSelect(b_.CreateOr(by_zero, by_minus_one), one, y);
+  if (remainder) return b_.CreateSelect(by_zero, x, b_.CreateSRem(x, safe));
+  llvm::Value* quotient = b_.CreateSelect(by_minus_one, b_.CreateNeg(x), b_.CreateSDiv(x, safe));
+  return b_.CreateSelect(by_zero, zero, quotient);
+}
+
+llvm::Value* KernelEmitter::shift(Opcode op, llvm::Value* x, llvm::Value* count) {
+  unsigned width = x->getType()->getScalarSizeInBits();
+  count = b_.CreateAnd(count, llvm::ConstantInt::get(count->getType(), width - 1));
+  if (op == Opcode::shift_left) return b_.CreateShl(x, count);
+  return op == Opcode::shift_right ? b_.CreateLShr(x, count) : b_.CreateAShr(x, count);
+}
+
+llvm::Value* KernelEmitter::compare(Opcode op, DType type, llvm::Value* x, llvm::Value* y) {
+  bool number = is_float(type), sign = is_signed(type);
+  switch (op) {
+    case Opcode::equal:
+      return number ? b_.CreateFCmpOEQ(x, y) : b_.CreateICmpEQ(x, y);
+    case Opcode::not_equal:
+      return number ? b_.CreateFCmpUNE(x, y) : b_.CreateICmpNE(x, y);
+    case Opcode::less:
+      return number ? b_.CreateFCmpOLT(x, y) : sign ? b_.CreateICmpSLT(x, y) : b_.CreateICmpULT(x, y);
+    default:
+      return number ? b_.CreateFCmpOLE(x, y) : sign ? b_.CreateICmpSLE(x, y) : b_.CreateICmpULE(x, y);
+  }
+}
+
+llvm::Value* KernelEmitter::convert(DType from, DType to, llvm::Value* x) {
+  if (from == to) return x;
+  int lanes = is_vector(x) ? lanes_ : 1;
+  llvm::Type* t = unit_.vector_of(unit_.value_type(to), lanes);
+  if (to == DType::boolean) {
+    llvm::Value* zero = llvm::Constant::getNullValue(x->getType());
+    return is_float(from) ? b_.CreateFCmpUNE(x, zero) : b_.CreateICmpNE(x, zero);
+  }
+  if (is_float(from) && is_float(to)) return b_.CreateFPCast(x, t);
+  if (is_float(to)) return is_signed(from) ? b_.CreateSIToFP(x, t) : b_.CreateUIToFP(x, t);
+  if (is_float(from)) {
+    auto saturate = is_signed(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat;
+    return b_.CreateIntrinsic(saturate, {t, x->getType()}, {x});
+  }
+  return b_.CreateIntCast(x, t, is_signed(from));
+}
+
+llvm::Value* KernelEmitter::bitcast(DType from, DType to, llvm::Value* x) {
+  if (from == to) return x;
+  llvm::Type* t = unit_.vector_of(unit_.value_type(to), is_vector(x) ? lanes_ : 1);
+  if (to == DType::boolean) return b_.CreateICmpNE(x, llvm::Constant::getNullValue(x->getType()));
+  if (from == DType::boolean) return b_.CreateZExt(x, t);
+  return b_.CreateBitCast(x, t);
+}
+
+}  // namespace gradc::codegen

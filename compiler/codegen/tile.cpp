@@ -1,0 +1,191 @@
+// The register tile of a contraction as an outlined function: one per shape, shared by all contractions of a unit.
+//
+//   void tile(A, B, C, a_row, c_row, (extent, a_step, b_step) per depth loop), strides in elements
+//
+// Accumulators stay in vector registers over all depth loops; a step of the innermost one loads `columns` of B and one
+// number of A per row, and does rows * vectors FMAs. Two strides are part of the shape, as most tiles have them and
+// addresses get short by them: innermost a_step 1, and innermost b_step `columns` (a packed panel).
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/Intrinsics.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "compiler/codegen/unit.h"
+
+namespace gradc::codegen {
+namespace {
+
+// Steps of the innermost depth loop in one round: more only where a step is short, as a scheduler that sees several
+// long ones loads ahead until registers spill.
+int unroll_of(int multiply_adds) { return multiply_adds >= 12 ? 1 : multiply_adds >= 6 ? 2 : 4; }
+
+class TileEmitter {
+ public:
+  TileEmitter(Unit& unit, const Tile& tile, llvm::Function* function)
+      : unit_(unit), tile_(tile), function_(function), b_(unit.context()) {}
+  void run();
+
+ private:
+  struct Operands {
+    llvm::Value *a, *b;
+  };
+  struct Depth {
+    llvm::Value *extent, *a_step, *b_step;
+  };
+  llvm::Value* i64(std::int64_t v) { return b_.getInt64(static_cast<std::uint64_t>(v)); }
+  llvm::Value* advance(llvm::Value* pointer, llvm::Value* elements) {
+    return b_.CreateGEP(element_, pointer, elements);
+  }
+  llvm::BasicBlock* new_block(const char* name) { return llvm::BasicBlock::Create(unit_.context(), name, function_); }
+  Operands depth_loop(std::size_t level, Operands at);
+  Operands counted(llvm::Value* rounds, Operands at, const std::function<Operands(Operands)>& body);
+  Operands step(Operands at);
+  llvm::Value* multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum);
+
+  Unit& unit_;
+  const Tile& tile_;
+  llvm::Function* function_;
+  Builder b_;
+  llvm::Type* element_ = nullptr;
+  llvm::Type* vector_ = nullptr;
+  int lanes_ = 1, vectors_ = 1;
+  std::vector<Depth> depth_;
+  std::vector<llvm::Value*> row_offset_;  // of A, in elements
+  std::vector<llvm::Value*> totals_;      // rows * vectors
+};
+
+bool unit_a(const Tile& t) { return t.depth.back().a_step == 1; }
+bool panel_b(const Tile& t) { return t.depth.back().b_step == t.columns; }
+
+void TileEmitter::run() {
+  element_ = unit_.value_type(tile_.dtype);
+  lanes_ = std::min(unit_.target().lanes(byte_size(tile_.dtype)), tile_.columns);
+  ensure(tile_.columns % lanes_ == 0, "codegen: a tile's columns are a multiple of the target's lanes");
+  vectors_ = tile_.columns / lanes_;
+  vector_ = unit_.vector_of(element_, lanes_);
+  b_.SetInsertPoint(new_block("entry"));
+  llvm::Value *a = function_->getArg(0), *b = function_->getArg(1), *c = function_->getArg(2);
+  llvm::Value *a_row = function_->getArg(3), *c_row = function_->getArg(4);
+  for (std::size_t d = 0; d < tile_.depth.size(); ++d) {
+    unsigned first = 5 + 3 * static_cast<unsigned>(d);
+    depth_.push_back({function_->getArg(first), function_->getArg(first + 1), function_->getArg(first + 2)});
+  }
+  if (unit_a(tile_)) depth_.back().a_step = i64(1);
+  if (panel_b(tile_)) depth_.back().b_step = i64(tile_.columns);
+  llvm::Align align(static_cast<std::uint64_t>(byte_size(tile_.dtype)));
+  auto place = [&](int r, int v) {
+    llvm::Value* row = advance(c, b_.CreateMul(c_row, i64(r)));
+    return advance(row, i64(v * lanes_));
+  };
+  for (int r = 0; r < tile_.rows; ++r) {
+    row_offset_.push_back(b_.CreateMul(a_row, i64(r)));
+    for (int v = 0; v < vectors_; ++v)
+      totals_.push_back(tile_.accumulate ? static_cast<llvm::Value*>(b_.CreateAlignedLoad(vector_, place(r, v), align))
+                                         : llvm::Constant::getNullValue(vector_));
+  }
+  depth_loop(0, {a, b});
+  for (int r = 0; r < tile_.rows; ++r)
+    for (int v = 0; v < vectors_; ++v)
+      b_.CreateAlignedStore(totals_[static_cast<std::size_t>(r * vectors_ + v)], place(r, v), align);
+  b_.CreateRetVoid();
+}
+
+// Runs the body `rounds` times (a value, perhaps 0); operands and totals go from round to round.
+TileEmitter::Operands TileEmitter::counted(llvm::Value* rounds, Operands at,
+                                           const std::function<Operands(Operands)>& body) {
+  llvm::BasicBlock *before = b_.GetInsertBlock(), *round = new_block("depth"), *after = new_block("after");
+  b_.CreateCondBr(b_.CreateICmpSGT(rounds, i64(0)), round, after);
+  b_.SetInsertPoint(round);
+  llvm::PHINode* left = b_.CreatePHI(unit_.i64(), 2, "left");
+  left->addIncoming(rounds, before);
+  std::vector<llvm::Value*> initial = totals_;
+  initial.push_back(at.a);
+  initial.push_back(at.b);
+  std::vector<llvm::PHINode*> phis;
+  for (llvm::Value* v : initial) {
+    phis.push_back(b_.CreatePHI(v->getType(), 2));
+    phis.back()->addIncoming(v, before);
+  }
+  for (std::size_t i = 0; i < totals_.size(); ++i) totals_[i] = phis[i];
+  Operands end = body({phis[totals_.size()], phis[totals_.size() + 1]});
+  std::vector<llvm::Value*> last = totals_;
+  last.push_back(end.a);
+  last.push_back(end.b);
+  llvm::Value* next = b_.CreateSub(left, i64(1));
+  llvm::BasicBlock* latch = b_.GetInsertBlock();
+  for (std::size_t i = 0; i < phis.size(); ++i) phis[i]->addIncoming(last[i], latch);
+  left->addIncoming(next, latch);
+  b_.CreateCondBr(b_.CreateICmpSGT(next, i64(0)), round, after);
+  b_.SetInsertPoint(after);
+  std::vector<llvm::Value*> merged;
+  for (std::size_t i = 0; i < phis.size(); ++i) {
+    llvm::PHINode* phi = b_.CreatePHI(last[i]->getType(), 2);
+    phi->addIncoming(initial[i], before);
+    phi->addIncoming(last[i], latch);
+    merged.push_back(phi);
+  }
+  totals_.assign(merged.begin(), merged.end() - 2);
+  return {merged[merged.size() - 2], merged.back()};
+}
+
+TileEmitter::Operands TileEmitter::depth_loop(std::size_t level, Operands at) {
+  const Depth& d = depth_[level];
+  if (level + 1 < depth_.size())
+    return counted(d.extent, at, [&](Operands now) {
+      depth_loop(level + 1, now);
+      return Operands{advance(now.a, d.a_step), advance(now.b, d.b_step)};
+    });
+  int unroll = unroll_of(tile_.rows * vectors_);
+  auto once = [&](Operands now) { return step(now); };
+  if (unroll == 1) return counted(d.extent, at, once);
+  at = counted(b_.CreateSDiv(d.extent, i64(unroll)), at, [&](Operands now) {
+    for (int k = 0; k < unroll; ++k) now = step(now);
+    return now;
+  });
+  return counted(b_.CreateSRem(d.extent, i64(unroll)), at, once);
+}
+
+TileEmitter::Operands TileEmitter::step(Operands at) {
+  llvm::Align align(static_cast<std::uint64_t>(byte_size(tile_.dtype)));
+  std::vector<llvm::Value*> columns;
+  for (int v = 0; v < vectors_; ++v)
+    columns.push_back(b_.CreateAlignedLoad(vector_, advance(at.b, i64(v * lanes_)), align));
+  for (int r = 0; r < tile_.rows; ++r) {
+    auto row = static_cast<std::size_t>(r);
+    llvm::Value* one = b_.CreateAlignedLoad(element_, advance(at.a, row_offset_[row]), align);
+    if (lanes_ > 1) one = b_.CreateVectorSplat(static_cast<unsigned>(lanes_), one);
+    for (int v = 0; v < vectors_; ++v) {
+      llvm::Value*& total = totals_[row * static_cast<std::size_t>(vectors_) + static_cast<std::size_t>(v)];
+      total = multiply_add(one, columns[static_cast<std::size_t>(v)], total);
+    }
+  }
+  return {advance(at.a, depth_.back().a_step), advance(at.b, depth_.back().b_step)};
+}
+
+llvm::Value* TileEmitter::multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum) {
+  if (!is_float(tile_.dtype)) return b_.CreateAdd(b_.CreateMul(x, y), sum);
+  if (!unit_.target().fma) return b_.CreateFAdd(b_.CreateFMul(x, y), sum);
+  return b_.CreateIntrinsic(llvm::Intrinsic::fma, {vector_}, {x, y, sum});
+}
+
+}  // namespace
+
+llvm::Function* Unit::tile(const Tile& tile) {
+  ensure(!tile.depth.empty(), "codegen: a tile has a depth");
+  std::string name = "tile." + std::string(name_of(tile.dtype)) + "." + std::to_string(tile.rows) + "x" +
+                     std::to_string(tile.columns) + ".d" + std::to_string(tile.depth.size()) +
+                     (tile.accumulate ? ".add" : "") + (unit_a(tile) ? ".a1" : "") + (panel_b(tile) ? ".panel" : "");
+  llvm::Function*& known = tiles_[name];
+  if (known) return known;
+  std::vector<llvm::Type*> arguments(3, pointer());
+  arguments.resize(5 + 3 * tile.depth.size(), i64());
+  known = function(llvm::FunctionType::get(llvm::Type::getVoidTy(context_), arguments, false),
+                   llvm::GlobalValue::InternalLinkage, name);
+  known->addFnAttr(llvm::Attribute::NoInline);
+  known->addParamAttr(2, llvm::Attribute::NoAlias);
+  TileEmitter(*this, tile, known).run();
+  return known;
+}
+
+}  // namespace gradc::codegen
