@@ -1,7 +1,7 @@
 // Prints kernel programs; kernel_parse.cpp reads what is printed here.
 //
 //   program @saxpy {
-//     target znver5 vector_bytes 64 vector_registers 32 fma masks l1 49152 l2 1048576
+//     target "znver5" vector_bytes 64 vector_registers 32 fma masks l1 49152 l2 1048576
 //     input x: f32[64,100]
 //     scalar a: f32[] = 0.5 at 0
 //     arena 25600
@@ -135,7 +135,7 @@ class Printer {
 
   void header() {
     const Target& t = program_.target;
-    std::string text = "target " + name_text(t.cpu);
+    std::string text = "target " + quoted(t.cpu);
     if (!t.triple.empty()) text += " triple " + quoted(t.triple);
     text +=
         " vector_bytes " + std::to_string(t.vector_bytes) + " vector_registers " + std::to_string(t.vector_registers);
@@ -283,7 +283,7 @@ class Printer {
 
   static std::string subscript(const Subscript& s) {
     std::string text = affine_text(s.affine);
-    if (s.value >= 0) text += " + " + value_text(s.value);
+    if (s.value >= 0) text = (text == "0" ? "" : text + " + ") + value_text(s.value);
     if (s.divisor != 1) text = "(" + text + ") / " + std::to_string(s.divisor);
     text += " of " + std::to_string(s.extent) + " by " + std::to_string(s.stride);
     if (s.check == Subscript::Check::guarded) text += " guarded";
