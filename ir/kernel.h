@@ -197,6 +197,9 @@ struct KernelCall {
 };
 // Runs a program with one worker, in the exact order of operations that the kernel program states.
 void interpret(const KernelProgram& program, const KernelCall& call);
+// Runs it as interpret() does and says what a run alone can show, one sentence each: reads of workspace or outputs that
+// nothing has written or another buffer has overwritten, parallel rounds that touch what another one writes.
+std::vector<std::string> check_run(const KernelProgram& program, const KernelCall& call);
 
 // Affine arithmetic.
 Affine affine_constant(std::int64_t offset);
