@@ -1,0 +1,269 @@
+// Declarations and nodes of a model; its programs are written in programs.cpp.
+#include "compiler/frontend/model_builder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compiler/frontend/json.h"
+
+namespace gradc {
+
+const ProgramInfo* ModelGraph::program(const std::string& wanted) const {
+  for (const ProgramInfo& program : programs)
+    if (program.name == wanted) return &program;
+  return nullptr;
+}
+
+bool matches(std::string_view glob, std::string_view name) {
+  std::size_t g = 0, n = 0, star = std::string_view::npos, resume = 0;
+  while (n < name.size()) {
+    if (g < glob.size() && glob[g] == '*') {
+      star = g++;
+      resume = n;
+    } else if (g < glob.size() && glob[g] == name[n]) {
+      ++g, ++n;
+    } else if (star != std::string_view::npos) {
+      g = star + 1;
+      n = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (g < glob.size() && glob[g] == '*') ++g;
+  return g == glob.size();
+}
+
+ModelBuilder::ModelBuilder(std::string name) : name_(std::move(name)), builder_(region_) {
+  key_ = region_.add_parameter({DType::u32, {2}}, "key");
+  step_ = region_.add_parameter({DType::i64, {}}, "step");
+}
+
+// ---- declarations ----
+
+void ModelBuilder::check_new_name(const std::string& name, const Location& at) const {
+  Value* taken = find_input(name);
+  if (!taken) taken = find_state(name);
+  if (!taken) return;
+  Diagnostic error{Severity::error, at, "`" + name + "` is declared twice", {}};
+  if (taken == step_ || taken == key_)
+    error.message = "`" + name + "` is kept for the state of every training";
+  else
+    error.notes.push_back({Severity::note, location_of(taken), "first declared here", {}});
+  throw UserError(std::move(error));
+}
+
+Value* ModelBuilder::add_input(const std::string& name, Type type, const Location& at) {
+  check_new_name(name, at);
+  Value* value = region_.add_parameter(std::move(type), name);
+  declared_[value] = at;
+  inputs_.push_back(value);
+  return value;
+}
+
+Value* ModelBuilder::declare_state(const std::string& path, Type type, Initializer initializer, StateEntry::Kind kind,
+                                   const Location& at) {
+  check_new_name(path, at);
+  std::optional<Dim> count = element_count(type.shape);
+  if (!is_static(type.shape))
+    throw UserError(at,
+                    "parameter `" + path + "` has the open dimension in " + type.str() + "; its shape must be numbers");
+  std::int64_t bytes = 0;
+  if (!count || __builtin_mul_overflow(count->factor, 2 * byte_size(type.dtype), &bytes))
+    throw UserError(at, "parameter `" + path + "` has more elements than 64 bits can count: " + type.str());
+  std::string wrong = complete(initializer, type);
+  if (!wrong.empty()) throw UserError(at, "parameter `" + path + "`: " + wrong);
+  Value* value = region_.add_parameter(std::move(type), path);
+  declared_[value] = at;
+  state_index_[path] = states_.size();
+  states_.push_back({path, std::move(initializer), value, kind, at, nullptr, nullptr});
+  return value;
+}
+
+Value* ModelBuilder::add_parameter(const std::string& path, Type type, Initializer initializer, const Location& at) {
+  return declare_state(path, std::move(type), std::move(initializer), StateEntry::Kind::parameter, at);
+}
+
+Value* ModelBuilder::add_statistic(const std::string& path, Type type, Initializer initializer, const Location& at) {
+  return declare_state(path, std::move(type), std::move(initializer), StateEntry::Kind::statistic, at);
+}
+
+void ModelBuilder::update_statistic(Value* statistic, Value* next, Value* owner) {
+  DeclaredState& state = states_[state_index_.at(statistic->name)];
+  state.next = next;
+  state.owner = owner;
+}
+
+Value* ModelBuilder::find_input(std::string_view name) const {
+  for (Value* input : inputs_)
+    if (input->name == name) return input;
+  return nullptr;
+}
+
+Value* ModelBuilder::find_state(std::string_view name) const {
+  if (name == "key") return key_;
+  if (name == "step") return step_;
+  auto found = state_index_.find(std::string(name));
+  return found == state_index_.end() ? nullptr : states_[found->second].value;
+}
+
+std::vector<std::string> ModelBuilder::parameter_names() const {
+  std::vector<std::string> names;
+  for (const DeclaredState& state : states_)
+    if (state.kind == StateEntry::Kind::parameter) names.push_back(state.name);
+  return names;
+}
+
+Value* ModelBuilder::step() { return step_; }
+Value* ModelBuilder::key() { return key_; }
+
+Value* ModelBuilder::next_key() {
+  Value* own = builder_.constant(Tensor::of({DType::u32, {2}}, {0, static_cast<double>(++random_ops_)}));
+  return builder_.one("add", {key_, own});
+}
+
+void ModelBuilder::in_evaluation(Value* training, Value* evaluation) { evaluation_[training] = evaluation; }
+
+void ModelBuilder::declare_range(Value* value, std::int64_t upper) {
+  if (std::find(inputs_.begin(), inputs_.end(), value) == inputs_.end() || !is_integer(value->type.dtype)) return;
+  auto [entry, fresh] = ranges_.emplace(value, upper);
+  if (!fresh) entry->second = std::min(entry->second, upper);
+}
+
+// ---- nodes ----
+
+Builder& ModelBuilder::at(const Location& at) {
+  builder_.locations.clear();
+  if (at.known()) builder_.locations.push_back(at);
+  return builder_;
+}
+
+Location ModelBuilder::location_of(const Value* value) const {
+  if (value->node) return value->node->locations.empty() ? Location() : value->node->locations.front();
+  auto found = declared_.find(value);
+  return found == declared_.end() ? Location() : found->second;
+}
+
+std::vector<Diagnostic> ModelBuilder::notes_on(std::span<Value* const> operands, const Location& at) const {
+  std::vector<Diagnostic> notes;
+  for (const Value* operand : operands) {
+    Location from = location_of(operand);
+    if (!from.known() || from == at) continue;
+    std::string name = operand->name.empty() ? "its operand" : "`" + operand->name + "`";
+    notes.push_back({Severity::note, from, name + " is " + operand->type.str() + ", from here", {}});
+  }
+  return notes;
+}
+
+void ModelBuilder::warn(const Location& at, std::string message) {
+  warnings_.push_back({Severity::warning, at, std::move(message), {}});
+}
+
+namespace {
+
+// Whether a whole number is one of the dtype's.
+bool fits_dtype(DType dtype, double number) {
+  switch (dtype) {
+    case DType::boolean:
+      return number == 0 || number == 1;
+    case DType::u8:
+      return number >= 0 && number <= 255;
+    case DType::u32:
+      return number >= 0 && number <= 4294967295.0;
+    case DType::i32:
+      return number >= -2147483648.0 && number <= 2147483647.0;
+    default:
+      return std::abs(number) <= 9007199254740992.0;
+  }
+}
+
+}  // namespace
+
+Value* ModelBuilder::constant_beside(double number, DType dtype, const Op& op, const Location& at) {
+  if (!is_float(dtype)) {
+    if (std::floor(number) != number || !fits_dtype(dtype, number))
+      throw UserError(at, op.name + ": " + number_text(number) + " is no " + std::string(name_of(dtype)) +
+                              ", as the value beside it is; cast that to a float");
+  }
+  return builder_.constant(dtype, number);
+}
+
+std::vector<Value*> ModelBuilder::apply(const Op& op, std::span<const Operand> operands, Attributes attributes,
+                                        const Location& location) {
+  at(location);
+  std::optional<DType> beside;
+  for (const Operand& operand : operands)
+    if (operand.value && (!beside || *beside == DType::boolean)) beside = operand.value->type.dtype;
+  if (!beside || (*beside == DType::boolean && op.name == "select")) beside = DType::f32;
+  std::vector<Value*> values;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const std::string& role = op.operands.empty() ? op.name : op.operands[std::min(i, op.operands.size() - 1)].name;
+    DType dtype = role == "index" ? DType::i32 : role == "offset" ? DType::i64 : *beside;
+    values.push_back(operands[i].value ? operands[i].value : constant_beside(operands[i].number, dtype, op, location));
+  }
+  try {
+    std::vector<Value*> results = builder_.make(op, values, std::move(attributes));
+    if (op.name == "softmax_cross_entropy" && values[0]->type.rank() == 2 && values[0]->type.shape[1].is_static())
+      declare_range(values[1], values[0]->type.shape[1].factor);
+    return results;
+  } catch (const UserError& error) {
+    Diagnostic diagnostic = error.diagnostics().front();
+    diagnostic.notes = notes_on(values, location);
+    throw UserError(std::move(diagnostic));
+  }
+}
+
+Value* ModelBuilder::apply(std::string_view op, std::vector<Operand> operands, Attributes attributes,
+                           const Location& at) {
+  const Op* found = Registry::get().find(op);
+  ensure(found, "an op of the registry is missing");
+  return apply(*found, operands, std::move(attributes), at)[0];
+}
+
+Value* ModelBuilder::gradient(Value* output, Value* wrt, const Location& at) {
+  return apply("gradient", {output, wrt}, {}, at);
+}
+
+// ---- what a run needs ----
+
+void ModelBuilder::freeze(std::string glob, const Location& at) { frozen_.emplace_back(std::move(glob), at); }
+void ModelBuilder::regularize(Regularizer regularizer) { regularizers_.push_back(std::move(regularizer)); }
+
+void ModelBuilder::add_program(ProgramRequest request) {
+  if (request.name == "init") throw UserError(request.location, "a program can't be named `init`");
+  for (const ProgramRequest& other : programs_)
+    if (other.name == request.name) {
+      Diagnostic error{Severity::error, request.location, "program `" + request.name + "` is declared twice", {}};
+      error.notes.push_back({Severity::note, other.location, "first declared here", {}});
+      throw UserError(std::move(error));
+    }
+  for (const auto& [name, value] : request.reports)
+    if (name == "loss") throw UserError(request.location, "a report can't be named `loss`, which the objective is");
+  for (const auto& [name, value] : request.reports)
+    if (request.objective && find_state(name))
+      throw UserError(request.location, "a report can't be named `" + name + "`, which an entry of the state is");
+  const Value* objective = request.objective;
+  if (objective && (objective->type.rank() != 0 || !is_float(objective->type.dtype))) {
+    std::string advice = !is_float(objective->type.dtype) ? "cast it" : "take its mean or sum";
+    throw UserError(request.location,
+                    "an objective must be a scalar float, got " + objective->type.str() + "; " + advice);
+  }
+  programs_.push_back(std::move(request));
+}
+
+ModelBuilder::Mark ModelBuilder::mark() const { return {region_.nodes.size(), states_.size()}; }
+
+void ModelBuilder::record(const Mark& since, std::string name, std::string op, Value* output, const Location& at) {
+  LayerInfo info;
+  info.name = std::move(name);
+  info.op = std::move(op);
+  info.output = output->type;
+  info.location = at;
+  for (std::size_t i = since.states; i < states_.size(); ++i)
+    if (states_[i].kind == StateEntry::Kind::parameter) info.parameters += states_[i].value->type.elements();
+  for (std::size_t i = since.nodes; i < region_.nodes.size(); ++i)
+    info.multiply_adds += multiply_adds(*region_.nodes[i]);
+  info.receptive_field = std::max<std::int64_t>(0, field_of(output).extent);
+  layers_.push_back(std::move(info));
+}
+
+}  // namespace gradc

@@ -1,0 +1,160 @@
+// The builder behind both front ends: what a model declares, its graph, and its programs.
+//
+// The whole model is one scratch region in which every value is made once, in training mode. A value that is another
+// in evaluation mode (dropout, batch statistics) says which. Each program is a function that copies what it needs.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "compiler/frontend/initializers.h"
+#include "compiler/frontend/model.h"
+#include "compiler/frontend/optimizers.h"
+#include "ir/graph.h"
+#include "ir/op.h"
+
+namespace gradc {
+
+// An argument of an op: a value, or a number that takes the dtype of the values beside it.
+struct Operand {
+  Value* value = nullptr;
+  double number = 0;
+
+  Operand(Value* v) : value(v) {}   // NOLINT: a value is an operand
+  Operand(double n) : number(n) {}  // NOLINT: a number is an operand
+};
+
+// An entry of the state block that the model declares; slots come with the programs.
+struct DeclaredState {
+  std::string name;
+  Initializer initializer;
+  Value* value = nullptr;  // parameter of the scratch region
+  StateEntry::Kind kind = StateEntry::Kind::parameter;
+  Location location;
+  Value* next = nullptr;   // statistic: its new content, …
+  Value* owner = nullptr;  // … in a training program that computes this value
+};
+
+struct Regularizer {
+  double l1 = 0, l2 = 0;        // adds l1 · Σ|w| + l2 · Σw²
+  std::vector<std::string> on;  // globs over parameter names
+  Location location;
+};
+
+// One objective or evaluation, as asked for.
+struct ProgramRequest {
+  std::string name;
+  Value* objective = nullptr;  // null: evaluates only
+  bool maximize = false;
+  OptimizerChoice optimizer;
+  std::vector<std::string> parameters;                  // globs; empty: all that are not frozen
+  std::vector<std::pair<std::string, Value*>> reports;  // averaged over examples
+  std::vector<std::pair<std::string, Value*>> outputs;  // handed out as they are
+  std::int64_t epochs = 10, batch = 64;
+  Location location;
+};
+
+// Extent and step of a value's receptive field, in input pixels.
+struct Field {
+  std::int64_t extent = 0;  // 0: depends on no input; -1: on all of it
+  std::int64_t jump = 1;
+};
+
+class ModelBuilder {
+ public:
+  explicit ModelBuilder(std::string name);
+  ModelBuilder(const ModelBuilder&) = delete;
+  ModelBuilder& operator=(const ModelBuilder&) = delete;
+
+  const std::string& name() const { return name_; }
+
+  // Declarations. A name given twice, or an initialiser that does not fit, is a UserError at `at`.
+  Value* add_input(const std::string& name, Type type, const Location& at);
+  Value* add_parameter(const std::string& path, Type type, Initializer initializer, const Location& at);
+  Value* add_statistic(const std::string& path, Type type, Initializer initializer, const Location& at);
+  // In training, where `owner` is computed, the statistic becomes `next`.
+  void update_statistic(Value* statistic, Value* next, Value* owner);
+  Value* find_input(std::string_view name) const;
+  Value* find_state(std::string_view name) const;
+  std::vector<std::string> parameter_names() const;
+  const std::vector<Value*>& inputs() const { return inputs_; }
+
+  Value* step();      // i64[]: training steps taken
+  Value* key();       // u32[2]
+  Value* next_key();  // the key of one more random op, and never that of another
+  void in_evaluation(Value* training, Value* evaluation);
+  // An integer input holds numbers of [0, upper); other values are left alone.
+  void declare_range(Value* value, std::int64_t upper);
+
+  // Nodes. The scratch region's builder, with `at` for the nodes to come.
+  Builder& at(const Location& at);
+  std::vector<Value*> apply(const Op& op, std::span<const Operand> operands, Attributes attributes, const Location& at);
+  Value* apply(std::string_view op, std::vector<Operand> operands, Attributes attributes, const Location& at);
+  Value* gradient(Value* output, Value* wrt, const Location& at);
+  Location location_of(const Value* value) const;  // of its node or declaration
+  // A note for each operand: "`pool2` is f32[N,50,5,5], from here".
+  std::vector<Diagnostic> notes_on(std::span<Value* const> operands, const Location& at) const;
+  void warn(const Location& at, std::string message);
+
+  // What a run needs.
+  void freeze(std::string glob, const Location& at);
+  void regularize(Regularizer regularizer);
+  void add_program(ProgramRequest request);
+  ProgramRequest& program(std::size_t i) { return programs_[i]; }
+  const std::vector<ProgramRequest>& programs() const { return programs_; }
+  void set_data(DataSpec data) { data_ = std::move(data); }
+  // The summary's row for all that was built since mark().
+  struct Mark {
+    std::size_t nodes = 0, states = 0;
+  };
+  Mark mark() const;
+  void record(const Mark& since, std::string name, std::string op, Value* output, const Location& at);
+
+  // The graph functions of every program, init included. May be called again after more was added.
+  std::unique_ptr<ModelGraph> graph() const;
+
+ private:
+  friend class ProgramWriter;
+
+  Value* declare_state(const std::string& path, Type type, Initializer initializer, StateEntry::Kind kind,
+                       const Location& at);
+  void check_new_name(const std::string& name, const Location& at) const;
+  const Field& field_of(const Value* value);
+  Value* constant_beside(double number, DType dtype, const Op& op, const Location& at);
+  void write_init(Module& module, const StateLayout& state) const;
+  StateLayout layout() const;
+  void check_globs() const;
+
+  std::string name_;
+  Region region_;
+  Builder builder_;
+  std::vector<Value*> inputs_;
+  std::unordered_map<const Value*, Location> declared_;
+  std::unordered_map<const Value*, std::int64_t> ranges_;
+  std::vector<DeclaredState> states_;
+  std::unordered_map<std::string, std::size_t> state_index_;
+  std::unordered_map<const Value*, Value*> evaluation_;
+  std::unordered_map<const Value*, Field> fields_;
+  std::size_t fields_until_ = 0;  // nodes whose fields are known
+  Value* step_ = nullptr;
+  Value* key_ = nullptr;
+  int random_ops_ = 0;
+  std::vector<std::pair<std::string, Location>> frozen_;
+  std::vector<Regularizer> regularizers_;
+  std::vector<ProgramRequest> programs_;
+  std::vector<LayerInfo> layers_;
+  std::vector<Diagnostic> warnings_;
+  DataSpec data_;
+};
+
+// `*` stands for any characters, dots included.
+bool matches(std::string_view glob, std::string_view name);
+
+// Multiply-adds of one example: products in contractions, whatever op they hide in.
+std::int64_t multiply_adds(const Node& node);
+
+}  // namespace gradc

@@ -1,0 +1,339 @@
+// Writes a model's programs: each a function that copies what it needs of the model's graph, and the init function.
+//
+// 1. Mark what the objective, the reports and the outputs need; in evaluation mode a value with a stand-in is followed
+//    through that instead.
+// 2. Declare parameters in a fixed order: inputs, model state, slots, step and key, scalars.
+// 3. Copy the marked nodes in their order.
+// 4. Training: add regularisers, take the gradient, let the optimizer update every trained parameter.
+#include <algorithm>
+#include <unordered_set>
+
+#include "compiler/frontend/model_builder.h"
+
+namespace gradc {
+
+namespace {
+
+std::vector<std::string> slot_names(const std::string& parameter, const OptimizerChoice& optimizer) {
+  std::vector<std::string> names;
+  for (const std::string& slot : optimizer.spec->slots(optimizer)) names.push_back(parameter + "." + slot);
+  return names;
+}
+
+bool any_matches(const std::vector<std::string>& globs, const std::string& name) {
+  return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) { return matches(glob, name); });
+}
+
+}  // namespace
+
+class ProgramWriter {
+ public:
+  ProgramWriter(const ModelBuilder& model, const ProgramRequest& request, Function& function)
+      : model_(model),
+        request_(request),
+        function_(function),
+        builder_(function.body),
+        training_(request.objective != nullptr) {}
+
+  // The trained parameters of a training program: those its objective depends on, that it names, that are not frozen.
+  std::vector<const DeclaredState*> trained() {
+    mark(request_.objective);
+    std::vector<const DeclaredState*> result;
+    for (const DeclaredState& state : model_.states_) {
+      bool named = request_.parameters.empty() || any_matches(request_.parameters, state.name);
+      bool frozen = std::any_of(model_.frozen_.begin(), model_.frozen_.end(),
+                                [&](const auto& glob) { return matches(glob.first, state.name); });
+      if (state.kind == StateEntry::Kind::parameter && is_float(state.value->type.dtype) && named && !frozen &&
+          marked_.count(state.value))
+        result.push_back(&state);
+    }
+    return result;
+  }
+
+  // `loss_of`: the training request whose objective an evaluation reports too; null for none.
+  ProgramInfo write(const ProgramRequest* loss_of) {
+    function_.name = request_.name;
+    ProgramInfo info;
+    info.name = request_.name;
+    info.trains = training_;
+    info.epochs = request_.epochs;
+    info.batch = request_.batch;
+    info.location = request_.location;
+    const ProgramRequest* objective = training_ ? &request_ : loss_of;
+    if (training_) trained_ = trained();
+    if (objective) mark(objective->objective);
+    for (const auto& [name, value] : request_.reports) mark(value);
+    for (const auto& [name, value] : request_.outputs) mark(value);
+    if (objective) mark_regularized(*objective);
+    if (training_) mark_statistics();
+    declare();
+    copy();
+    if (objective) {
+      loss_ = with_regularizers(*objective, map(objective->objective));
+      function_.add_result({"loss", Role::data}, loss_);
+      info.loss = "loss";
+    }
+    for (const auto& [name, value] : request_.reports) {
+      builder_.locations = value->node ? value->node->locations : Locations{};
+      Value* mapped = map(value);
+      if (!is_float(mapped->type.dtype)) mapped = cast(builder_.term(mapped), DType::f32).value();
+      function_.add_result({name, Role::data}, mapped);
+      info.reports.push_back(name);
+    }
+    for (const auto& [name, value] : request_.outputs) function_.add_result({name, Role::data}, map(value));
+    if (training_) update();
+    return info;
+  }
+
+ private:
+  Value* stand_in(Value* value) const {
+    if (training_) return value;
+    auto found = model_.evaluation_.find(value);
+    return found == model_.evaluation_.end() ? value : stand_in(found->second);
+  }
+
+  void mark(Value* root) {
+    std::vector<Value*> open = {root};
+    while (!open.empty()) {
+      Value* value = stand_in(open.back());
+      open.pop_back();
+      if (!marked_.insert(value).second || !value->node) continue;
+      for (Value* operand : value->node->operands) open.push_back(operand);
+      for (Value* captured : captured_values(*value->node)) open.push_back(captured);
+    }
+  }
+
+  void mark_regularized(const ProgramRequest& objective) {
+    for (const DeclaredState* state : regularized(objective)) mark(state->value);
+  }
+
+  void mark_statistics() {
+    for (const DeclaredState& state : model_.states_)
+      if (state.next && marked_.count(state.owner)) mark(state.next);
+  }
+
+  Value* map(Value* value) const {
+    auto found = map_.find(stand_in(value));
+    ensure(found != map_.end(), "a program reads a value that was not copied");
+    return found->second;
+  }
+
+  void declare() {
+    for (Value* input : model_.inputs_) {
+      if (!marked_.count(input)) continue;
+      Parameter parameter;
+      parameter.name = input->name;
+      parameter.location = model_.location_of(input);
+      if (auto range = model_.ranges_.find(input); range != model_.ranges_.end()) parameter.upper = range->second;
+      map_[input] = function_.add_parameter(std::move(parameter), input->type);
+    }
+    for (const DeclaredState& state : model_.states_)
+      if (marked_.count(state.value)) map_[state.value] = declare_state(state.name, state.value->type, state.location);
+    for (const DeclaredState* state : trained_)
+      for (const std::string& slot : slot_names(state->name, request_.optimizer))
+        declare_state(slot, state->value->type, state->location);
+    if (marked_.count(model_.key_)) map_[model_.key_] = declare_state("key", model_.key_->type, {});
+    if (training_ || marked_.count(model_.step_)) map_[model_.step_] = declare_state("step", model_.step_->type, {});
+  }
+
+  Value* declare_state(const std::string& name, Type type, const Location& at) {
+    Parameter parameter;
+    parameter.name = name;
+    parameter.role = Role::state;
+    parameter.location = at;
+    return function_.add_parameter(std::move(parameter), std::move(type));
+  }
+
+  void copy() {
+    for (const auto& node : model_.region_.nodes) {
+      bool wanted = std::any_of(node->results.begin(), node->results.end(),
+                                [&](const auto& result) { return marked_.count(result.get()) > 0; });
+      if (!wanted) continue;
+      for (Value* operand : node->operands) map_[operand] = map(operand);
+      for (Value* captured : captured_values(*node)) map_[captured] = map(captured);
+      builder_.clone(*node, map_);
+    }
+  }
+
+  // The parameters that a regulariser names, among those that the objective's program trains.
+  std::vector<const DeclaredState*> regularized(const ProgramRequest& objective) const {
+    if (model_.regularizers_.empty()) return {};
+    Function unused;
+    std::vector<const DeclaredState*> result;
+    for (const DeclaredState* state : ProgramWriter(model_, objective, unused).trained())
+      for (const Regularizer& regularizer : model_.regularizers_)
+        if (any_matches(regularizer.on, state->name)) {
+          result.push_back(state);
+          break;
+        }
+    return result;
+  }
+
+  // objective + Σ (l1 Σ|w| + l2 Σw²); a maximised one is diminished.
+  Value* with_regularizers(const ProgramRequest& objective, Value* value) {
+    Term total = builder_.term(value);
+    std::vector<const DeclaredState*> states = regularized(objective);
+    for (const Regularizer& regularizer : model_.regularizers_) {
+      builder_.locations = {regularizer.location};
+      for (const DeclaredState* state : states) {
+        if (!any_matches(regularizer.on, state->name)) continue;
+        Term w = builder_.term(map(state->value));
+        for (auto [strength, op] : {std::pair{regularizer.l1, "abs"}, {regularizer.l2, "square"}}) {
+          if (strength == 0) continue;
+          Term penalty = cast(reduce_sum(apply(op, {w}), {}), total.dtype()) * strength;
+          total = objective.maximize ? total - penalty : total + penalty;
+        }
+      }
+    }
+    return total.value();
+  }
+
+  // A number of the optimizer, as a scalar of the call.
+  Term scalar(std::string_view name) {
+    Value* value = function_.parameter(name);
+    if (!value) {
+      Parameter parameter;
+      parameter.name = std::string(name);
+      parameter.role = Role::scalar;
+      parameter.preset = request_.optimizer.number(name);
+      parameter.location = request_.optimizer.location;
+      value = function_.add_parameter(std::move(parameter), {DType::f64, {}});
+    }
+    if (Value* taken = model_.find_input(name))
+      throw UserError(model_.location_of(taken), "an input can't be named `" + std::string(name) +
+                                                     "`, which is a number of the optimizer `" +
+                                                     request_.optimizer.spec->name + "`");
+    return builder_.term(value);
+  }
+
+  void update() {
+    if (trained_.empty())
+      throw UserError(request_.location, "program `" + request_.name +
+                                             "` has nothing to train: its objective depends on no parameter that is "
+                                             "named and not frozen");
+    builder_.locations.clear();
+    if (request_.location.known()) builder_.locations = {request_.location};
+    std::vector<Value*> operands = {loss_};
+    if (request_.maximize) operands[0] = (-builder_.term(loss_)).value();
+    for (const DeclaredState* state : trained_) operands.push_back(map(state->value));
+    std::vector<Value*> gradients = builder_.make("gradient", operands);
+    if (request_.optimizer.location.known()) builder_.locations = {request_.optimizer.location};
+    Term next_step = builder_.term(map(model_.step_));
+    next_step = next_step + 1;
+    for (std::size_t i = 0; i < trained_.size(); ++i) update(*trained_[i], gradients[i], next_step);
+    for (const DeclaredState& state : model_.states_)
+      if (state.next && marked_.count(state.owner)) function_.add_result({state.name, Role::state}, map(state.next));
+    function_.add_result({"step", Role::state}, next_step.value());
+  }
+
+  void update(const DeclaredState& state, Value* gradient, Term step) {
+    std::vector<std::string> slots = slot_names(state.name, request_.optimizer);
+    Update update{request_.optimizer, builder_.term(map(state.value)), builder_.term(gradient), {}, {}, {}};
+    for (const std::string& slot : slots) update.slots.push_back(builder_.term(function_.parameter(slot)));
+    update.step = step;
+    update.hyperparameter = [this](std::string_view name) { return scalar(name); };
+    std::vector<Term> next = request_.optimizer.spec->update(update);
+    function_.add_result({state.name, Role::state}, next[0].value());
+    for (std::size_t i = 0; i < slots.size(); ++i) function_.add_result({slots[i], Role::state}, next[i + 1].value());
+  }
+
+  const ModelBuilder& model_;
+  const ProgramRequest& request_;
+  Function& function_;
+  Builder builder_;
+  bool training_;
+  std::vector<const DeclaredState*> trained_;
+  std::unordered_set<Value*> marked_;
+  ValueMap map_;
+  Value* loss_ = nullptr;
+};
+
+StateLayout ModelBuilder::layout() const {
+  StateLayout layout;
+  for (const DeclaredState& state : states_) layout.entries.push_back({state.name, state.value->type, state.kind, 0});
+  for (const ProgramRequest& request : programs_) {
+    if (!request.objective) continue;
+    Function unused;
+    for (const DeclaredState* state : ProgramWriter(*this, request, unused).trained())
+      for (const std::string& slot : slot_names(state->name, request.optimizer)) {
+        if (Value* taken = find_state(slot))
+          throw UserError(location_of(taken),
+                          "`" + slot + "` is the name of the optimizer's slot of `" + state->name + "`");
+        if (!layout.find(slot)) layout.entries.push_back({slot, state->value->type, StateEntry::Kind::slot, 0});
+      }
+  }
+  layout.entries.push_back({"step", step_->type, StateEntry::Kind::counter, 0});
+  layout.entries.push_back({"key", key_->type, StateEntry::Kind::key, 0});
+  layout.place();
+  return layout;
+}
+
+// The key is the seed's two halves. Parameters draw from it one after the other, from disjoint ranges of the counter.
+void ModelBuilder::write_init(Module& module, const StateLayout& state) const {
+  Function& init = module.add_function("init");
+  Parameter parameter;
+  parameter.name = "seed";
+  parameter.role = Role::scalar;
+  Builder builder(init.body);
+  Term seed = builder.term(init.add_parameter(std::move(parameter), {DType::i64, {}}));
+  auto half = [&](Term word) { return reshape(cast(word, DType::u32), {1}); };
+  Term key = gradc::apply("concatenate", {half(seed), half(seed / 4294967296.0)}, {{"axis", std::int64_t{0}}});
+  std::int64_t offset = 0;
+  for (const StateEntry& entry : state.entries) {
+    Value* value = nullptr;
+    auto declared = state_index_.find(entry.name);
+    if (entry.kind == StateEntry::Kind::key)
+      value = key.value();
+    else if (declared == state_index_.end())
+      value = builder.full(entry.type, 0);
+    else {
+      const DeclaredState& own = states_[declared->second];
+      builder.locations = own.location.known() ? Locations{own.location} : Locations{};
+      value = draw(builder, own.initializer, entry.type, key.value(), offset);
+      builder.locations.clear();
+    }
+    init.add_result({entry.name, Role::state}, value);
+  }
+}
+
+void ModelBuilder::check_globs() const {
+  std::vector<std::string> names = parameter_names();
+  auto check = [&](const std::string& glob, const Location& at) {
+    if (std::none_of(names.begin(), names.end(), [&](const std::string& name) { return matches(glob, name); }))
+      throw UserError(at, "`" + glob + "` matches no parameter" + suggest(glob, names));
+  };
+  for (const auto& [glob, at] : frozen_) check(glob, at);
+  for (const Regularizer& regularizer : regularizers_)
+    for (const std::string& glob : regularizer.on) check(glob, regularizer.location);
+  for (const ProgramRequest& request : programs_)
+    for (const std::string& glob : request.parameters) check(glob, request.location);
+}
+
+std::unique_ptr<ModelGraph> ModelBuilder::graph() const {
+  check_globs();
+  auto model = std::make_unique<ModelGraph>();
+  model->name = name_;
+  model->module = std::make_unique<Module>();
+  model->module->name = name_;
+  model->layers = layers_;
+  model->data = data_;
+  model->warnings = warnings_;
+  for (const Value* input : inputs_)
+    if (!input->type.shape.empty() && !input->type.shape[0].is_static()) {
+      model->batch_symbol = input->type.shape[0].symbol;
+      break;
+    }
+  model->state = layout();
+  write_init(*model->module, model->state);
+  const ProgramRequest* training = nullptr;
+  for (const ProgramRequest& request : programs_)
+    if (request.objective && (!training || request.name == "train")) training = &request;
+  for (const ProgramRequest& request : programs_) {
+    bool evaluates = !request.objective && !request.reports.empty();
+    ProgramWriter writer(*this, request, model->module->add_function(request.name));
+    model->programs.push_back(writer.write(evaluates ? training : nullptr));
+  }
+  return model;
+}
+
+}  // namespace gradc

@@ -1,0 +1,261 @@
+// The JSON Schema of specs, from the registry and the tables of layers, initialisers and optimizers.
+#include <nlohmann/json.hpp>
+
+#include "compiler/frontend/layers.h"
+#include "compiler/frontend/spec.h"
+#include "ir/op.h"
+
+namespace gradc {
+
+namespace {
+
+using Schema = nlohmann::ordered_json;
+
+Schema ref(const std::string& name) { return {{"$ref", "#/definitions/" + name}}; }
+
+Schema with_doc(Schema schema, const std::string& doc) {
+  if (!doc.empty()) schema["description"] = doc;
+  return schema;
+}
+
+// An object with these keys and no others.
+Schema closed(Schema properties, std::vector<std::string> required = {}) {
+  Schema schema = {{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
+  if (!required.empty()) schema["required"] = required;
+  return schema;
+}
+
+Schema any_of(std::vector<Schema> options) { return {{"anyOf", std::move(options)}}; }
+Schema list_of(Schema items) { return {{"type", "array"}, {"items", std::move(items)}}; }
+Schema map_of(Schema values) { return {{"type", "object"}, {"additionalProperties", std::move(values)}}; }
+
+Schema definitions() {
+  Schema all;
+  all["name"] = {{"type", "string"}, {"pattern", "^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$"}};
+  all["block_name"] = {{"type", "string"}, {"pattern", "^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$"}};
+  all["type"] = with_doc({{"type", "string"}, {"pattern", "^(f32|f64|i32|i64|u32|u8|bool)\\[.*\\]$"}},
+                         "dtype and shape, as in f32[N,784]; N is the batch");
+  all["number"] = with_doc({{"type", {"number", "string"}}}, "a number, or an expression over variables");
+  all["integer"] = with_doc({{"type", {"integer", "string"}}}, "an integer, or an expression over variables");
+  all["size"] = any_of({{{"type", "integer"}, {"minimum", 1}}, {{"type", "string"}}});
+  all["sizes"] = any_of({ref("size"), list_of(ref("size"))});
+  all["padding"] = any_of({{{"type", "integer"}, {"minimum", 0}}, {{"type", "string"}}, list_of(ref("integer"))});
+  all["expression"] =
+      with_doc({{"type", {"string", "number"}}}, "an expression over names, ops and + - * / @ ** and comparisons");
+  all["names"] = any_of({{{"type", "string"}}, list_of({{"type", "string"}})});
+  all["elements"] = any_of({ref("number"), {{"type", "boolean"}}, list_of(ref("elements"))});
+  std::string docs;
+  for (const InitializerSpec& spec : initializers()) {
+    std::string arguments;
+    for (const InitializerArgument& argument : spec.arguments)
+      arguments += (arguments.empty() ? "" : ", ") + argument.name;
+    docs += (docs.empty() ? "" : "; ") + spec.name + (arguments.empty() ? "" : "(" + arguments + ")") + ": " + spec.doc;
+  }
+  all["initializer"] = with_doc(any_of({{{"type", "string"}}, ref("elements")}), docs);
+  return all;
+}
+
+struct ToSchemaDefault {
+  Schema operator()(const Initializer& value) const { return str(value); }
+  Schema operator()(DType value) const { return std::string(name_of(value)); }
+  Schema operator()(const Shape& value) const {
+    Schema list = Schema::array();
+    for (const Dim& dim : value) list.push_back(dim.is_static() ? Schema(dim.factor) : Schema(dim.str()));
+    return list;
+  }
+  Schema operator()(const Literal&) const { return nullptr; }
+  template <class T>
+  Schema operator()(const T& value) const {
+    return value;
+  }
+};
+
+Schema attribute_schema(const LayerAttribute& attribute) {
+  constexpr const char* names[] = {"", "size", "number", "sizes", "padding", "initializer"};
+  Schema schema = attribute.kind == LayerAttributeKind::boolean ? Schema{{"type", "boolean"}}
+                                                                : ref(names[static_cast<int>(attribute.kind)]);
+  std::string doc = attribute.doc;
+  if (attribute.preset) {
+    // A sibling of $ref is no schema; the default stands beside it in draft 2019-09, and in an allOf before.
+    if (schema.contains("$ref")) schema = {{"allOf", Schema::array({schema})}};
+    schema["default"] = std::visit(ToSchemaDefault{}, *attribute.preset);
+  } else if (!attribute.derived.empty()) {
+    doc += "; default: " + attribute.derived;
+  }
+  if (schema.contains("$ref")) schema = {{"allOf", Schema::array({schema})}};
+  return with_doc(schema, doc);
+}
+
+Schema attribute_schema(const AttributeSpec& attribute) {
+  Schema schema;
+  switch (attribute.kind) {
+    case AttributeKind::boolean:
+      schema = {{"type", "boolean"}};
+      break;
+    case AttributeKind::integer:
+      schema = {{"type", {"integer", "string"}}};
+      break;
+    case AttributeKind::number:
+      schema = {{"type", {"number", "string"}}};
+      break;
+    case AttributeKind::string:
+      schema = {{"type", "string"}};
+      break;
+    case AttributeKind::dtype:
+      schema = {{"enum", {"f32", "f64", "i32", "i64", "u32", "u8", "bool"}}};
+      break;
+    case AttributeKind::int_list:
+      schema = any_of({ref("integer"), list_of(ref("integer"))});
+      break;
+    case AttributeKind::shape:
+      schema = list_of(ref("integer"));
+      break;
+    case AttributeKind::literal:
+      schema = Schema::object();
+      break;
+  }
+  if (attribute.preset) schema["default"] = std::visit(ToSchemaDefault{}, *attribute.preset);
+  return with_doc(schema, attribute.doc);
+}
+
+Schema operand_schema(const OperandSpec& operand) {
+  Schema schema =
+      operand.variadic ? any_of({ref("expression"), list_of(ref("expression"))}) : any_of({ref("expression")});
+  return with_doc(schema, operand.doc);
+}
+
+// A node with this "op": chosen by the value of the key, so that a validator tells which key is wrong.
+Schema when_op(const std::string& op, Schema then) {
+  return {{"if", {{"properties", {{"op", {{"const", op}}}}}, {"required", {"op"}}}}, {"then", std::move(then)}};
+}
+
+Schema layer_schema(const LayerSpec& layer) {
+  Schema properties = {
+      {"op", {{"const", layer.name}}}, {"name", ref("name")}, {"repeat", ref("size")}, {"share", {{"type", "string"}}}};
+  for (const OperandSpec& operand : layer.operands) properties[operand.name] = operand_schema(operand);
+  for (const LayerAttribute& attribute : layer.attributes) properties[attribute.name] = attribute_schema(attribute);
+  std::vector<std::string> required = {"op"};
+  return with_doc(closed(std::move(properties), required), layer.doc);
+}
+
+Schema op_schema(const Op& op) {
+  Schema properties = {{"op", {{"const", op.name}}}, {"name", ref("name")}, {"repeat", ref("size")}};
+  for (const OperandSpec& operand : op.operands) properties[operand.name] = operand_schema(operand);
+  std::vector<std::string> required = {"op"};
+  for (const AttributeSpec& attribute : op.attributes) {
+    properties[attribute.name] = attribute_schema(attribute);
+    if (!attribute.preset) required.push_back(attribute.name);
+  }
+  return with_doc(closed(std::move(properties), required), op.doc);
+}
+
+Schema node_schema() {
+  Schema conditions = Schema::array();
+  for (const LayerSpec& layer : layers()) conditions.push_back(when_op(layer.name, layer_schema(layer)));
+  for (const Op* op : Registry::get().all())
+    if (!op->internal && !find_layer(op->name)) conditions.push_back(when_op(op->name, op_schema(*op)));
+  Schema value = closed({{"name", ref("name")}, {"value", ref("expression")}}, {"value"});
+  conditions.push_back({{"if", {{"required", {"value"}}}}, {"then", value}});
+  Schema node = {{"type", "object"}};
+  node["properties"] = {{"op", {{"type", "string"}}},
+                        {"block", with_doc({{"type", "string"}}, "a name of `blocks`; its arguments stand beside it")},
+                        {"name", ref("block_name")},
+                        {"share", with_doc({{"type", "string"}}, "a layer or block whose parameters are used again")},
+                        {"repeat", with_doc(ref("size"), "copies, chained through their first operand")},
+                        {"value", ref("expression")}};
+  node["anyOf"] = Schema::array(
+      {{{"required", {"op"}}}, {{"required", {"block"}}}, {{"required", {"value"}}}, {{"required", {"share"}}}});
+  node["allOf"] = std::move(conditions);
+  return node;
+}
+
+Schema optimizer_schema(const OptimizerSpec& spec) {
+  Schema properties = {{"kind", {{"const", spec.name}}}};
+  for (const Hyperparameter& number : spec.numbers) {
+    properties[number.name] = with_doc({{"type", {"number", "string"}}, {"default", number.preset}}, number.doc);
+  }
+  for (const auto& [flag, doc] : spec.flags)
+    properties[flag] = with_doc({{"type", "boolean"}, {"default", false}}, doc);
+  return with_doc(closed(std::move(properties), {"kind"}), spec.doc);
+}
+
+Schema program_schema() {
+  std::vector<Schema> kinds;
+  Schema names = Schema::array();
+  for (const OptimizerSpec& spec : optimizers()) {
+    kinds.push_back(optimizer_schema(spec));
+    names.push_back(spec.name);
+  }
+  kinds.push_back({{"enum", names}});
+  return closed({{"minimize", with_doc(any_of({ref("expression")}), "a scalar; the program runs in training mode")},
+                 {"maximize", with_doc(any_of({ref("expression")}), "a scalar; the program runs in training mode")},
+                 {"optimizer", any_of(kinds)},
+                 {"epochs", with_doc({{"type", {"integer", "string"}}, {"default", 10}}, "passes over the data")},
+                 {"parameters", with_doc(any_of({ref("names")}), "globs: what is trained; default: all")},
+                 {"report", with_doc(map_of(ref("expression")), "values per example, averaged over examples")},
+                 {"batch", with_doc({{"type", {"integer", "string"}}, {"default", 64}}, "examples of a step")}});
+}
+
+Schema data_set_schema() {
+  Schema generate = {{"type", "object"}, {"required", {"kind"}}};
+  generate["properties"] = {{"kind", {{"enum", {"glyphs", "rings", "spiral", "three_modes", "xor"}}}}};
+  generate["additionalProperties"] = ref("number");
+  Schema set = {{"type", "object"}, {"additionalProperties", any_of({ref("names")})}};
+  set["properties"] = {{"format", {{"enum", {"cifar", "csv", "idx", "npy", "npz", "text"}}}}, {"generate", generate}};
+  set["description"] = "files by input name, with --data DIR; or a generator";
+  return set;
+}
+
+Schema block_schema() {
+  Schema arguments = any_of({ref("names"), map_of({{"type", {"number", "string", "null"}}})});
+  return closed({{"operands", with_doc(any_of({ref("names")}), "default: x")},
+                 {"arguments", with_doc(arguments, "names of numbers, with presets where they have one")},
+                 {"graph", list_of(ref("node"))},
+                 {"result", with_doc({{"type", "string"}}, "the node handed out; default: the last")}},
+                {"graph"});
+}
+
+}  // namespace
+
+std::string json_schema() {
+  Schema schema = {
+      {"$schema", "http://json-schema.org/draft-07/schema#"}, {"title", "gradc model spec"}, {"type", "object"}};
+  Schema fraction = closed(
+      {{"fraction", with_doc(any_of({ref("number")}), "share of the training examples, taken after the shuffle")}});
+  Schema properties;
+  properties["$schema"] = {{"type", "string"}};
+  properties["gradc"] = with_doc({{"const", 1}}, "version of the spec");
+  properties["name"] = ref("name");
+  properties["description"] = {{"type", "string"}};
+  properties["variables"] =
+      with_doc(map_of(ref("number")), "numbers by name, usable wherever a number is; --set overrides them");
+  properties["inputs"] = map_of(ref("type"));
+  properties["parameters"] =
+      map_of(any_of({ref("type"), closed({{"type", ref("type")}, {"init", ref("initializer")}}, {"type"})}));
+  properties["constants"] =
+      map_of(any_of({ref("elements"), closed({{"type", ref("type")}, {"value", ref("elements")}}, {"value"})}));
+  properties["functions"] = map_of(closed(
+      {{"operands", ref("names")}, {"arguments", map_of(ref("number"))}, {"value", {{"type", "string"}}}}, {"value"}));
+  properties["blocks"] = map_of(block_schema());
+  properties["graph"] = list_of(ref("node"));
+  properties["outputs"] = with_doc(map_of(ref("expression")), "what `predict` hands out; default: the last node");
+  properties["regularize"] =
+      list_of(closed({{"l1", with_doc(any_of({ref("number")}), "adds l1 · Σ|w| to the objective")},
+                      {"l2", with_doc(any_of({ref("number")}), "adds l2 · Σw² to the objective")},
+                      {"on", with_doc(any_of({ref("names")}), "globs; default: all parameters")}}));
+  properties["freeze"] = with_doc(any_of({ref("names")}), "globs: parameters that no program trains");
+  properties["programs"] = map_of(program_schema());
+  properties["data"] = closed({{"train", ref("data_set")},
+                               {"validation", any_of({fraction, ref("data_set")})},
+                               {"test", ref("data_set")},
+                               {"batch", ref("size")}});
+  schema["properties"] = std::move(properties);
+  schema["required"] = {"inputs"};
+  schema["additionalProperties"] = false;
+  schema["definitions"] = definitions();
+  schema["definitions"]["node"] = node_schema();
+  schema["definitions"]["data_set"] = data_set_schema();
+  return schema.dump(2) + "\n";
+}
+
+}  // namespace gradc

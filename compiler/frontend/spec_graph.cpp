@@ -1,0 +1,537 @@
+// Nodes and blocks of a spec.
+//
+// A list of nodes is read in three steps: what each one is and which names it reads; an order in which all names are
+// known, so that a node may stand before what it reads, and a cycle is found; building in that order.
+#include <algorithm>
+
+#include "compiler/frontend/spec_reader.h"
+
+namespace gradc {
+
+namespace {
+
+constexpr int kBlockDepth = 32;
+constexpr std::size_t kMaxNodes = 200000;
+constexpr std::int64_t kMaxRepeat = 10000;
+
+std::string location_name(const NodeDeclaration& node) {
+  if (!node.name.empty()) return node.name;
+  if (node.op) return node.op->name;
+  return node.layer ? node.layer->name : "a node without name";
+}
+
+std::vector<std::string> op_names(const Functions& functions) {
+  std::vector<std::string> names = Registry::get().names();
+  for (const LayerSpec& layer : layers()) names.push_back(layer.name);
+  for (const auto& [name, function] : functions) names.push_back(name);
+  return names;
+}
+
+// Digits may lead in a block's name and in a path's later parts: "3a", "inception.3a".
+bool is_node_name(const std::string& text) {
+  return !text.empty() && is_path("_" + text) && text.find("..") == std::string::npos && text[0] != '.';
+}
+
+}  // namespace
+
+std::vector<std::string> SpecReader::operand_names(const NodeDeclaration& node) const {
+  std::vector<std::string> names;
+  if (node.op)
+    for (const OperandSpec& spec : node.op->operands) names.push_back(spec.name);
+  if (node.layer)
+    for (const OperandSpec& spec : node.layer->operands) names.push_back(spec.name);
+  if (node.function) names = node.function->operands;
+  if (node.block) names = node.block->operands;
+  return names;
+}
+
+std::vector<std::string> SpecReader::attribute_names(const NodeDeclaration& node) const {
+  std::vector<std::string> names;
+  if (!node.share.empty()) return names;
+  if (node.op)
+    for (const AttributeSpec& spec : node.op->attributes) names.push_back(spec.name);
+  if (node.layer)
+    for (const LayerAttribute& spec : node.layer->attributes) names.push_back(spec.name);
+  if (node.function)
+    for (const auto& [name, preset] : node.function->arguments) names.push_back(name);
+  if (node.block)
+    for (const auto& [name, preset] : node.block->arguments) names.push_back(name);
+  return names;
+}
+
+void SpecReader::choose_op(NodeDeclaration& node, const Json& json) {
+  const std::string& op = string_of(json, "`op`");
+  node.layer = find_layer(op);
+  if (node.layer) {
+    node.kind = NodeDeclaration::Kind::layer;
+    return;
+  }
+  if (auto function = functions_.find(op); function != functions_.end()) {
+    node.kind = NodeDeclaration::Kind::function;
+    node.function = &function->second;
+    return;
+  }
+  if (const Json* functions = root_.find("functions"); functions && functions->find(op)) throw Poisoned{};
+  node.kind = NodeDeclaration::Kind::op;
+  node.op = Registry::get().find(op);
+  if (node.op && node.op->internal) node.op = nullptr;
+  if (node.op) return;
+  std::string advice =
+      blocks_.count(op) ? "; it is a block: write \"block\": \"" + op + "\"" : suggest(op, op_names(functions_));
+  throw UserError(json.location(), "unknown op `" + op + "`" + advice);
+}
+
+// What kind of node it is: by "value", "op", "block", or by what it shares.
+void SpecReader::choose_kind(NodeDeclaration& node, const Json& list, const GraphPlace& place) {
+  const Json& json = *node.json;
+  const Json *op = json.find("op"), *block = json.find("block"), *value = json.find("value");
+  int given = (op != nullptr) + (block != nullptr) + (value != nullptr);
+  if (given > 1) throw UserError(json.location(), "a node is one of `op`, `block` and `value`, this one is several");
+  if (op) choose_op(node, *op);
+  if (block) {
+    node.kind = NodeDeclaration::Kind::block;
+    node.block_name = string_of(*block, "`block`");
+    auto found = blocks_.find(node.block_name);
+    if (found == blocks_.end()) {
+      if (const Json* blocks = root_.find("blocks"); blocks && blocks->find(node.block_name)) throw Poisoned{};
+      std::vector<std::string> names;
+      for (const auto& [name, known] : blocks_) names.push_back(name);
+      throw UserError(block->location(), "unknown block `" + node.block_name + "`" + suggest(node.block_name, names));
+    }
+    node.block = &found->second;
+  }
+  if (given == 0 && node.share.empty()) throw UserError(json.location(), "a node needs `op`, `block` or `value`");
+  if (given > 0 || node.share.empty()) return;
+  // The kind of what is shared, which stands in this list or is built already.
+  for (const Json& item : list.items) {
+    const Json* name = item.find("name");
+    if (!name || !name->is(Json::Kind::string) || name->text != node.share || (!item.find("op") && !item.find("block")))
+      continue;
+    NodeDeclaration shared;
+    shared.json = &item;
+    choose_kind(shared, list, place);
+    node.kind = shared.kind;
+    node.layer = shared.layer;
+    node.block = shared.block;
+    node.block_name = shared.block_name;
+    if (node.layer || node.block) return;
+  }
+  for (const std::string& name : {place.names + node.share, node.share}) {
+    if (auto layer = built_layers_.find(name); layer != built_layers_.end()) {
+      node.kind = NodeDeclaration::Kind::layer;
+      node.layer = &layer->second.layer;
+      return;
+    }
+    if (auto shared = built_blocks_.find(name); shared != built_blocks_.end()) {
+      node.kind = NodeDeclaration::Kind::block;
+      node.block = shared->second.first;
+      return;
+    }
+  }
+  throw UserError(json.find("share")->location(), "`share` must name a layer or a block, `" + node.share + "` is none");
+}
+
+void SpecReader::read_expressions(NodeDeclaration& node) {
+  auto read = [&](const Json& json, const std::string& what) {
+    if (json.is(Json::Kind::string) && !is_path(json.text) && is_node_name(json.text)) {  // "3a"
+      auto syntax = std::make_unique<Syntax>();
+      syntax->kind = Syntax::Kind::name;
+      syntax->text = json.text;
+      return syntax;
+    }
+    return expression_of(json, what);
+  };
+  if (const Json* value = node.json->find("value"); value && node.kind == NodeDeclaration::Kind::value)
+    node.expressions["value"].emplace_back(value, read(*value, "`value`"));
+  std::vector<std::string> operands = operand_names(node);
+  for (const std::string& name : operands) {
+    const Json* json = node.json->find(name);
+    if (!json) continue;
+    bool list = json->is(Json::Kind::array) && node.op && node.op->variadic() && name == operands.back();
+    if (!list)
+      node.expressions[name].emplace_back(json, read(*json, "`" + name + "`"));
+    else
+      for (const Json& item : json->items) node.expressions[name].emplace_back(&item, read(item, "`" + name + "`"));
+  }
+  node.takes_previous = !operands.empty() && !node.json->find(operands[0]);
+}
+
+void SpecReader::check_node_keys(const NodeDeclaration& node) {
+  std::vector<std::string> known = {"name"};
+  std::string what = location_name(node);
+  switch (node.kind) {
+    case NodeDeclaration::Kind::value:
+      known.push_back("value"), what = "node";
+      break;
+    case NodeDeclaration::Kind::block:
+      known.insert(known.end(), {"block", "share", "repeat"});
+      break;
+    case NodeDeclaration::Kind::layer:
+      known.insert(known.end(), {"op", "share", "repeat"});
+      break;
+    default:
+      known.insert(known.end(), {"op", "repeat"});
+  }
+  if (node.op) what = node.op->name;
+  if (node.layer) what = node.layer->name;
+  if (node.block) what = "block `" + node.block_name + "`";
+  for (std::string& name : operand_names(node)) known.push_back(std::move(name));
+  for (std::string& name : attribute_names(node)) known.push_back(std::move(name));
+  if (!check_keys(*node.json, known, what)) throw Poisoned{};
+}
+
+NodeDeclaration SpecReader::declare_node(const Json& json, const Json& list, const GraphPlace& place) {
+  NodeDeclaration node;
+  node.json = &json;
+  bool good = expect(json, Json::Kind::object, "a node") && guarded([&] {
+                if (const Json* name = json.find("name")) {
+                  bool digits_lead = json.find("block") != nullptr;
+                  if (!name->is(Json::Kind::string) || !(digits_lead ? is_node_name(name->text) : is_path(name->text)))
+                    throw UserError(name->location(),
+                                    (name->is(Json::Kind::string) ? "`" + name->text + "`" : name->describe()) +
+                                        " is no name: a letter or _, then letters, digits and _");
+                  node.name = name->text;
+                }
+                if (const Json* share = json.find("share")) node.share = string_of(*share, "`share`");
+                choose_kind(node, list, place);
+                check_node_keys(node);
+                if (const Json* repeat = json.find("repeat")) {
+                  node.repeated = true;
+                  node.repeat = integer_of(*repeat, place.scope, "`repeat`", 1);
+                  if (node.repeat > kMaxRepeat)
+                    throw UserError(repeat->location(), "`repeat` is " + std::to_string(node.repeat) + ", at most " +
+                                                            std::to_string(kMaxRepeat) + " copies are made");
+                }
+                read_expressions(node);
+              });
+  node.poisoned = !good;
+  return node;
+}
+
+// Which nodes of the list each node reads.
+void SpecReader::link(std::vector<NodeDeclaration>& nodes, const GraphPlace& place) {
+  std::map<std::string, std::size_t, std::less<>> index;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    NodeDeclaration& node = nodes[i];
+    if (node.name.empty()) continue;
+    auto [entry, fresh] = index.emplace(node.name, i);
+    auto taken = place.scope.names.find(node.name);
+    const Entry* global = place.depth == 0 ? globals_.find(node.name) : nullptr;
+    if (fresh && taken == place.scope.names.end() && !global) continue;
+    Diagnostic& error =
+        diagnostics_.error(node.json->member("name")->value.location(), "`" + node.name + "` is declared twice");
+    Location first = !fresh                            ? nodes[entry->second].json->member("name")->value.location()
+                     : global && global->operand.value ? model_->location_of(global->operand.value)
+                                                       : Location();
+    if (first.known()) error.notes.push_back({Severity::note, first, "first declared here", {}});
+    node.poisoned = true;
+    node.name.clear();
+    if (!fresh) continue;
+    index.erase(entry);
+  }
+  auto need = [&](NodeDeclaration& node, std::string name) {
+    while (true) {
+      if (auto found = index.find(name); found != index.end()) return node.needs.push_back(found->second);
+      std::size_t dot = name.rfind('.');
+      if (dot == std::string::npos) return;
+      name.resize(dot);
+    }
+  };
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const auto& [key, expressions] : nodes[i].expressions)
+      for (const auto& [json, syntax] : expressions)
+        visit_names(*syntax, [&](const Syntax& name) { need(nodes[i], name.text); });
+    if (!nodes[i].share.empty()) need(nodes[i], nodes[i].share);
+    if (nodes[i].takes_previous && i > 0) nodes[i].needs.push_back(i - 1);
+  }
+}
+
+void SpecReader::report_cycle(const std::vector<NodeDeclaration>& nodes, const std::vector<std::size_t>& path) {
+  std::string text;
+  for (std::size_t i : path) text += location_name(nodes[i]) + " → ";
+  Diagnostic& error =
+      diagnostics_.error(nodes[path[0]].json->location(), "cycle: " + text + location_name(nodes[path[0]]));
+  for (std::size_t i = 1; i < path.size(); ++i)
+    error.notes.push_back(
+        {Severity::note, nodes[path[i]].json->location(), location_name(nodes[path[i]]) + " stands here", {}});
+}
+
+// Depth first, without recursion: nodes after all that they need.
+std::vector<std::size_t> SpecReader::order(const std::vector<NodeDeclaration>& nodes) {
+  enum class Mark : std::uint8_t { fresh, open, done };
+  std::vector<Mark> marks(nodes.size(), Mark::fresh);
+  std::vector<std::size_t> result;
+  for (std::size_t root = 0; root < nodes.size(); ++root) {
+    if (marks[root] != Mark::fresh) continue;
+    std::vector<std::pair<std::size_t, std::size_t>> stack = {{root, 0}};  // node, next of its needs
+    marks[root] = Mark::open;
+    while (!stack.empty()) {
+      auto& [node, next] = stack.back();
+      if (next == nodes[node].needs.size()) {
+        marks[node] = Mark::done;
+        result.push_back(node);
+        stack.pop_back();
+        continue;
+      }
+      std::size_t needed = nodes[node].needs[next++];
+      if (marks[needed] == Mark::fresh) {
+        marks[needed] = Mark::open;
+        stack.emplace_back(needed, 0);
+      } else if (marks[needed] == Mark::open) {
+        std::vector<std::size_t> path;
+        bool inside = false;
+        for (const auto& [on, at] : stack)
+          if ((inside = inside || on == needed)) path.push_back(on);
+        report_cycle(nodes, path);
+      }
+    }
+  }
+  return result;
+}
+
+std::vector<SpecReader::BuiltNode> SpecReader::read_graph(const Json& list, const GraphPlace& place, Value* before) {
+  std::vector<NodeDeclaration> nodes;
+  for (const Json& json : list.items) nodes.push_back(declare_node(json, list, place));
+  link(nodes, place);
+  std::vector<BuiltNode> built(nodes.size());
+  std::vector<std::size_t> sequence = order(nodes);
+  for (std::size_t i : sequence) {
+    const NodeDeclaration& node = nodes[i];
+    bool good = !node.poisoned && guarded([&] {
+      if (++nodes_built_ > kMaxNodes)
+        throw UserError(node.json->location(), "the graph has more than " + std::to_string(kMaxNodes) + " nodes");
+      if (node.takes_previous && i > 0 && built[i - 1].poisoned) throw Poisoned{};
+      Value* previous = i == 0 ? before : built[i - 1].operand.value;
+      built[i] = {build_node(node, place, previous), false};
+    });
+    if (!node.name.empty()) place.scope.names[node.name] = {built[i].operand, !good};
+    if (nodes_built_ > kMaxNodes) break;
+  }
+  return built;
+}
+
+Operand SpecReader::build_node(const NodeDeclaration& node, const GraphPlace& place, Value* before) {
+  if (!node.repeated) return build_copy(node, place, before, node.name);
+  Operand result(before);
+  for (std::int64_t i = 0; i < node.repeat; ++i) {
+    std::string name = node.name.empty() ? "" : node.name + "." + std::to_string(i);
+    if (i > 0 && !node.takes_previous)
+      throw UserError(node.json->member("repeat")->location(),
+                      "copies are chained through their first operand, which must not be given");
+    if (++nodes_built_ > kMaxNodes)
+      throw UserError(node.json->location(), "the graph has more than " + std::to_string(kMaxNodes) + " nodes");
+    result = build_copy(node, place, result.value, name);
+    if (!name.empty()) place.scope.names[name] = {result};
+  }
+  return result;
+}
+
+Operand SpecReader::build_copy(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+                               const std::string& name) {
+  if (node.kind == NodeDeclaration::Kind::block) return build_block(node, place, before, name);
+  ResolvedNode resolved;
+  resolved.name = name.empty() ? "" : place.names + name;
+  ModelBuilder::Mark mark = model_->mark();
+  Operand result(0.0);
+  switch (node.kind) {
+    case NodeDeclaration::Kind::value:
+      result = build_value(node, place, resolved);
+      break;
+    case NodeDeclaration::Kind::op:
+      result = build_op(node, place, before, resolved);
+      break;
+    case NodeDeclaration::Kind::function:
+      result = build_function(node, place, before, resolved);
+      break;
+    default:
+      result = build_layer_node(node, place, before, resolved);
+  }
+  if (!result.value) return result;
+  name_result(node, resolved.name, result);
+  if (node.kind != NodeDeclaration::Kind::layer) {
+    std::string op = node.op              ? node.op->name
+                     : node.function      ? node.function->name
+                     : result.value->node ? result.value->node->op->name
+                                          : "value";
+    model_->record(mark, resolved.name, op, result.value, node.json->location());
+  }
+  resolved.value = result.value;
+  if (!resolved.name.empty()) references_.try_emplace(result.value, resolved.name);
+  resolved_.graph.push_back(std::move(resolved));
+  return result;
+}
+
+void SpecReader::name_result(const NodeDeclaration&, const std::string& full_name, const Operand& operand) {
+  if (operand.value->node && operand.value->name.empty()) operand.value->name = full_name;
+}
+
+std::vector<Operand> SpecReader::operands_of(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+                                             ResolvedNode& resolved) {
+  std::vector<Operand> operands;
+  std::string what = node.op         ? node.op->name
+                     : node.layer    ? node.layer->name
+                     : node.function ? node.function->name
+                                     : node.block_name;
+  std::vector<std::string> names = operand_names(node);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    auto given = node.expressions.find(names[i]);
+    if (given == node.expressions.end()) {
+      if (i > 0 && node.op && node.op->variadic() && i + 1 == names.size()) continue;
+      if (i > 0) throw UserError(node.json->location(), what + ": `" + names[i] + "` is missing");
+      if (!before)
+        throw UserError(node.json->location(),
+                        what + ": there is no node before it to take `" + names[i] + "` from; give `" + names[i] + "`");
+      resolve_previous(resolved, names[i], before);
+      operands.emplace_back(before);
+      continue;
+    }
+    std::string shown;
+    for (const auto& [json, syntax] : given->second) {
+      operands.push_back(evaluator(*json, place.scope).evaluate(*syntax));
+      shown += (shown.empty() ? "" : ", ") + quote_json(print_resolved(*syntax, place.scope));
+    }
+    bool list = node.op && node.op->variadic() && i + 1 == names.size();
+    resolved.members.emplace_back(names[i], list ? "[" + shown + "]" : shown);
+  }
+  return operands;
+}
+
+Operand SpecReader::build_value(const NodeDeclaration& node, const GraphPlace& place, ResolvedNode& resolved) {
+  const auto& [json, syntax] = node.expressions.at("value")[0];
+  Operand result = evaluator(*json, place.scope).evaluate(*syntax);
+  resolved.members.emplace_back("value", quote_json(print_resolved(*syntax, place.scope)));
+  return result;
+}
+
+Operand SpecReader::build_op(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+                             ResolvedNode& resolved) {
+  resolved.members.emplace_back("op", quote_json(node.op->name));
+  std::vector<Operand> operands = operands_of(node, place, before, resolved);
+  Attributes attributes;
+  for (const AttributeSpec& spec : node.op->attributes) {
+    const Json* json = node.json->find(spec.name);
+    if (json)
+      attributes.set(spec.name, attribute_of(*json, spec, node.op->name, place.scope));
+    else if (!spec.preset)
+      throw UserError(node.json->location(), node.op->name + ": `" + spec.name + "` is missing");
+    const Attribute* value = json ? attributes.find(spec.name) : &*spec.preset;
+    resolved.members.emplace_back(spec.name, to_json(*value));
+  }
+  return model_->apply(*node.op, operands, std::move(attributes), node.json->location())[0];
+}
+
+// As the call of the function in an expression.
+Operand SpecReader::build_function(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+                                   ResolvedNode& resolved) {
+  const UserFunction& function = *node.function;
+  resolved.members.emplace_back("op", quote_json(function.name));
+  std::vector<Operand> operands = operands_of(node, place, before, resolved);
+  Scope inner;
+  inner.outer = &globals_;
+  for (std::size_t i = 0; i < operands.size(); ++i) inner.names[function.operands[i]] = {operands[i]};
+  for (const auto& [name, preset] : function.arguments) {
+    const Json* given = node.json->find(name);
+    double value = given ? number_of(*given, place.scope, function.name + ": `" + name + "`") : preset;
+    inner.names[name] = {Operand(value)};
+    resolved.members.emplace_back(name, number_text(value));
+  }
+  return evaluator(*function.text, inner).evaluate(*function.value);
+}
+
+Operand SpecReader::build_layer_node(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+                                     ResolvedNode& resolved) {
+  const Json& json = *node.json;
+  resolved.members.emplace_back("op", quote_json(node.layer->name));
+  LayerCall call{*model_, *node.layer, "", {}, {}, json.location(), {}, false};
+  const LayerCall* shared = nullptr;
+  std::string local = resolved.name.empty() ? "" : resolved.name.substr(place.names.size());
+  if (!node.share.empty()) {
+    for (const std::string& name : {place.names + node.share, node.share})
+      if (auto found = built_layers_.find(name); found != built_layers_.end() && !shared) shared = &found->second;
+    if (!shared || &shared->layer != node.layer)
+      throw UserError(json.find("share")->location(), node.layer->name + ": `" + node.share + "` is no " +
+                                                          node.layer->name + " to share the parameters of");
+  } else if (place.shared && !local.empty()) {
+    auto found = built_layers_.find(place.parameters + local);
+    if (found != built_layers_.end()) shared = &found->second;
+  }
+  call.operands.clear();
+  for (const Operand& operand : operands_of(node, place, before, resolved)) {
+    if (!operand.value)
+      throw UserError(json.location(), node.layer->name + ": its operand is the number " + number_text(operand.number));
+    call.operands.push_back(operand.value);
+  }
+  for (const LayerAttribute& spec : node.layer->attributes)
+    if (const Json* given = json.find(spec.name); given && node.share.empty()) {
+      call.attributes.emplace(spec.name, layer_value_of(*given, spec, node.layer->name, place.scope));
+      call.places[spec.name] = given->location();
+    }
+  if (!local.empty()) call.path = place.parameters + local;
+  if (shared) {
+    call.path = shared->path;
+    call.attributes = shared->attributes;
+    call.shared = true;
+    resolved.members.emplace_back("share", quote_json(shared->path));
+  }
+  Value* result = build_layer(call);
+  if (!shared)
+    for (const LayerAttribute& spec : node.layer->attributes)
+      if (auto value = call.attributes.find(spec.name); value != call.attributes.end())
+        resolved.members.emplace_back(spec.name, to_json(value->second));
+  if (!resolved.name.empty()) built_layers_.emplace(resolved.name, call);
+  return result;
+}
+
+Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+                                const std::string& name) {
+  const Json& json = *node.json;
+  if (place.depth >= kBlockDepth)
+    throw UserError(json.location(), "block `" + node.block_name + "`: blocks are nested deeper than " +
+                                         std::to_string(kBlockDepth) + " levels; does it contain itself?");
+  if (name.empty())
+    throw UserError(json.location(), "block `" + node.block_name + "` owns parameters and needs a `name`");
+  ResolvedNode unused;
+  std::vector<Operand> operands = operands_of(node, place, before, unused);
+  Scope inner;
+  inner.outer = &globals_;
+  GraphPlace inside{inner, place.names + name + ".", place.parameters + name + ".", place.shared, place.depth + 1};
+  std::map<std::string, double> arguments;
+  if (!node.share.empty()) {
+    auto shared = built_blocks_.find(place.names + node.share);
+    if (shared == built_blocks_.end()) shared = built_blocks_.find(node.share);
+    if (shared == built_blocks_.end() || shared->second.first != node.block)
+      throw UserError(json.find("share")->location(),
+                      "`" + node.share + "` is no block `" + node.block_name + "` to share the parameters of");
+    arguments = shared->second.second;
+    inside.parameters = shared->first + ".";
+    inside.shared = true;
+  } else {
+    for (const auto& [argument, preset] : node.block->arguments) {
+      const Json* given = json.find(argument);
+      if (!given && !preset)
+        throw UserError(json.location(), "block `" + node.block_name + "`: the argument `" + argument + "` is missing");
+      arguments[argument] = given ? number_of(*given, place.scope, "`" + argument + "`") : *preset;
+    }
+  }
+  inner.prefix = inside.parameters;
+  for (const auto& [argument, value] : arguments) inner.names[argument] = {Operand(value)};
+  for (std::size_t i = 0; i < operands.size(); ++i) inner.names[node.block->operands[i]] = {operands[i]};
+  built_blocks_.emplace(place.names + name, std::pair(node.block, arguments));
+  std::vector<BuiltNode> built = read_graph(*node.block->graph, inside, operands.empty() ? nullptr : operands[0].value);
+  for (const auto& [local, entry] : inner.names)
+    if (!arguments.count(local) && !std::count(node.block->operands.begin(), node.block->operands.end(), local))
+      place.scope.names[name + "." + local] = entry;
+  if (node.block->result.empty()) {
+    if (built.back().poisoned) throw Poisoned{};
+    return built.back().operand;
+  }
+  const Entry* result = inner.find(node.block->result);
+  if (!result)
+    throw UserError(node.block->result_text->location(), "block `" + node.block_name + "` has no node `" +
+                                                             node.block->result + "`" +
+                                                             suggest(node.block->result, inner.all_names()));
+  if (result->poisoned) throw Poisoned{};
+  return result->operand;
+}
+
+}  // namespace gradc

@@ -1,0 +1,279 @@
+// Outputs, programs, regularisers and data of a spec.
+#include <algorithm>
+
+#include "compiler/frontend/spec_reader.h"
+
+namespace gradc {
+
+namespace {
+
+const std::vector<std::string> kFormats = {"cifar", "csv", "idx", "npy", "npz", "text"};
+const std::vector<std::string> kGenerators = {"glyphs", "rings", "spiral", "three_modes", "xor"};
+
+std::vector<std::string> optimizer_names() {
+  std::vector<std::string> names;
+  for (const OptimizerSpec& spec : optimizers()) names.push_back(spec.name);
+  return names;
+}
+
+std::string object_text(const std::vector<std::pair<std::string, std::string>>& members) {
+  std::string text;
+  for (const auto& [key, value] : members) text += (text.empty() ? "" : ", ") + quote_json(key) + ": " + value;
+  return "{ " + text + " }";
+}
+
+std::string list_text(const std::vector<std::string>& strings) {
+  std::string text;
+  for (const std::string& string : strings) text += (text.empty() ? "" : ", ") + quote_json(string);
+  return "[" + text + "]";
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, Value*>> SpecReader::read_results(
+    const Json& json, const std::string& what, std::vector<std::pair<std::string, std::string>>& resolved) {
+  std::vector<std::pair<std::string, Value*>> results;
+  if (!expect(json, Json::Kind::object, what)) return results;
+  for (const JsonMember& member : json.members) {
+    guarded([&] {
+      if (!is_identifier(member.key))
+        throw UserError(member.location(),
+                        "`" + member.key + "` is no name: a letter or _, then letters, digits and _");
+      SyntaxPtr syntax = expression_of(member.value, what + ": `" + member.key + "`");
+      results.emplace_back(member.key, evaluator(member.value, graph_).value(*syntax));
+      resolved.emplace_back(member.key, quote_json(print_resolved(*syntax, graph_)));
+    });
+  }
+  return results;
+}
+
+void SpecReader::read_outputs(Operand last) {
+  ProgramRequest predict;
+  predict.name = "predict";
+  if (const Json* outputs = root_.find("outputs")) {
+    predict.location = outputs->location();
+    predict.outputs = read_results(*outputs, "`outputs`", resolved_.outputs);
+  } else if (last.value) {
+    std::string name = last.value->name;
+    if (!is_identifier(name) || model_->find_input(name)) name = "output";
+    predict.outputs.emplace_back(name, last.value);
+    resolved_.outputs.emplace_back(name, quote_json(reference_to(last.value, "")));
+  }
+  if (predict.outputs.empty()) return;
+  predict.batch = batch_;
+  guarded([&] { model_->add_program(std::move(predict)); });
+}
+
+void SpecReader::read_regularize() {
+  const Json* list = section("regularize", Json::Kind::array);
+  if (!list) return;
+  for (const Json& json : list->items) {
+    guarded([&] {
+      if (!expect(json, Json::Kind::object, "a regulariser") || !check_keys(json, {"l1", "l2", "on"}, "regularize"))
+        throw Poisoned{};
+      Regularizer regularizer;
+      regularizer.location = json.location();
+      for (auto [key, strength] : {std::pair{"l1", &regularizer.l1}, {"l2", &regularizer.l2}}) {
+        const Json* given = json.find(key);
+        if (!given) continue;
+        *strength = number_of(*given, globals_, "regularize: `" + std::string(key) + "`");
+        if (*strength < 0)
+          throw UserError(given->location(),
+                          "regularize: `" + std::string(key) + "` is negative: " + number_text(*strength));
+      }
+      if (!json.find("l1") && !json.find("l2")) throw UserError(json.location(), "regularize: give `l1` or `l2`");
+      regularizer.on = {"*"};
+      if (const Json* on = json.find("on")) regularizer.on = strings_of(*on, "regularize: `on`");
+      resolved_.regularize.push_back(object_text({{"l1", number_text(regularizer.l1)},
+                                                  {"l2", number_text(regularizer.l2)},
+                                                  {"on", list_text(regularizer.on)}}));
+      model_->regularize(std::move(regularizer));
+    });
+  }
+}
+
+void SpecReader::read_freeze() {
+  const Json* freeze = root_.find("freeze");
+  if (!freeze) return;
+  guarded([&] {
+    for (const std::string& glob : strings_of(*freeze, "`freeze`")) {
+      model_->freeze(glob, freeze->location());
+      resolved_.freeze.push_back(quote_json(glob));
+    }
+  });
+}
+
+void SpecReader::read_programs() {
+  const Json* programs = section("programs", Json::Kind::object);
+  if (!programs) return;
+  for (const JsonMember& member : programs->members) guarded([&] { read_program(member); });
+}
+
+void SpecReader::read_program(const JsonMember& member) {
+  const std::string what = "program `" + member.key + "`";
+  if (!is_identifier(member.key))
+    throw UserError(member.location(), "`" + member.key + "` is no name: a letter or _, then letters, digits and _");
+  if (member.key == "predict")
+    throw UserError(member.location(), "`predict` is made from `outputs`; give the program another name");
+  if (!expect(member.value, Json::Kind::object, what)) throw Poisoned{};
+  const Json &json = member.value, *minimize = json.find("minimize"), *maximize = json.find("maximize");
+  bool trains = minimize || maximize;
+  std::vector<std::string> known = {"report", "batch"};
+  if (trains) known.insert(known.end(), {"minimize", "maximize", "optimizer", "epochs", "parameters"});
+  if (!trains && json.find("optimizer"))
+    throw UserError(json.member("optimizer")->location(),
+                    what + " has an optimizer and nothing to `minimize` or `maximize`");
+  if (!check_keys(json, known, what)) throw Poisoned{};
+  if (minimize && maximize) throw UserError(json.location(), what + " has both `minimize` and `maximize`");
+  ProgramRequest request;
+  request.name = member.key;
+  request.location = member.location();
+  request.batch = batch_;
+  std::vector<std::pair<std::string, std::string>> shown;
+  if (const Json* objective = minimize ? minimize : maximize) {
+    request.location = objective->location();
+    request.maximize = maximize != nullptr;
+    SyntaxPtr syntax = expression_of(*objective, what + ": the objective");
+    request.objective = evaluator(*objective, graph_).value(*syntax);
+    shown.emplace_back(minimize ? "minimize" : "maximize", quote_json(print_resolved(*syntax, graph_)));
+    std::string optimizer;
+    if (const Json* given = json.find("optimizer")) {
+      request.optimizer = read_optimizer(*given, optimizer);
+    } else {
+      request.optimizer = default_choice(*find_optimizer("sgd"));
+      request.optimizer.location = member.location();
+      optimizer = "{ \"kind\": \"sgd\" }";
+    }
+    shown.emplace_back("optimizer", optimizer);
+    if (const Json* epochs = json.find("epochs"))
+      request.epochs = integer_of(*epochs, globals_, what + ": `epochs`", 1);
+    shown.emplace_back("epochs", std::to_string(request.epochs));
+    if (const Json* globs = json.find("parameters")) {
+      request.parameters = strings_of(*globs, what + ": `parameters`");
+      shown.emplace_back("parameters", list_text(request.parameters));
+    }
+  }
+  if (const Json* batch = json.find("batch")) request.batch = integer_of(*batch, globals_, what + ": `batch`", 1);
+  if (const Json* report = json.find("report")) {
+    std::vector<std::pair<std::string, std::string>> reports;
+    request.reports = read_results(*report, what + ": `report`", reports);
+    shown.emplace_back("report", object_text(reports));
+  } else if (!trains) {
+    throw UserError(member.location(), what + " needs `minimize`, `maximize` or `report`");
+  }
+  shown.emplace_back("batch", std::to_string(request.batch));
+  resolved_.programs.emplace_back(member.key, object_text(shown));
+  model_->add_program(std::move(request));
+}
+
+OptimizerChoice SpecReader::read_optimizer(const Json& json, std::string& resolved) {
+  const Json* kind = &json;
+  if (json.is(Json::Kind::object)) kind = json.find("kind");
+  if (!kind)
+    throw UserError(json.location(),
+                    "an optimizer needs a `kind`, as in { \"kind\": \"sgd\", \"learning_rate\": 0.01 }");
+  const OptimizerSpec* spec = find_optimizer(string_of(*kind, "the optimizer's `kind`"));
+  if (!spec)
+    throw UserError(kind->location(),
+                    "unknown optimizer `" + kind->text + "`" + suggest(kind->text, optimizer_names()));
+  OptimizerChoice choice = default_choice(*spec);
+  choice.location = json.location();
+  std::vector<std::string> known = {"kind"};
+  for (const Hyperparameter& number : spec->numbers) known.push_back(number.name);
+  for (const auto& [flag, doc] : spec->flags) known.push_back(flag);
+  if (!check_keys(json, known, spec->name)) throw Poisoned{};
+  std::vector<std::pair<std::string, std::string>> shown = {{"kind", quote_json(spec->name)}};
+  for (const Hyperparameter& number : spec->numbers) {
+    double& value = choice.numbers[number.name];
+    if (const Json* given = json.find(number.name)) {
+      value = number_of(*given, globals_, spec->name + ": `" + number.name + "`");
+      if (value < number.low || value > number.high)
+        throw UserError(given->location(),
+                        spec->name + ": `" + number.name + "` must be " +
+                            (number.high >= 1e300 ? number_text(number.low) + " or more"
+                                                  : "at least " + number_text(number.low) + " and less than 1") +
+                            ", got " + number_text(value));
+    }
+    shown.emplace_back(number.name, number_text(value));
+  }
+  for (const auto& [flag, doc] : spec->flags) {
+    if (const Json* given = json.find(flag)) choice.flags[flag] = boolean_of(*given, spec->name + ": `" + flag + "`");
+    shown.emplace_back(flag, choice.flags[flag] ? "true" : "false");
+  }
+  resolved = object_text(shown);
+  return choice;
+}
+
+// ---- data ----
+
+void SpecReader::read_generator(const Json& json, DataSet& set) {
+  if (!expect(json, Json::Kind::object, "`generate`")) throw Poisoned{};
+  const Json* kind = json.find("kind");
+  if (!kind)
+    throw UserError(json.location(), "`generate` needs a `kind`, as in { \"kind\": \"spiral\", \"examples\": 1000 }");
+  set.generator = string_of(*kind, "`kind`");
+  if (!std::count(kGenerators.begin(), kGenerators.end(), set.generator))
+    throw UserError(kind->location(),
+                    "unknown generator `" + set.generator + "`" + suggest(set.generator, kGenerators));
+  for (const JsonMember& member : json.members) {
+    if (member.key == "kind") continue;
+    std::string what = set.generator + ": `" + member.key + "`";
+    double value = member.key == "examples" ? static_cast<double>(integer_of(member.value, globals_, what, 1))
+                                            : number_of(member.value, globals_, what);
+    set.options.emplace_back(member.key, value);
+  }
+}
+
+DataSet SpecReader::read_data_set(const Json& json, const std::string& what) {
+  if (!expect(json, Json::Kind::object, what)) throw Poisoned{};
+  DataSet set;
+  set.location = json.location();
+  std::vector<std::string> known = {"format", "generate"};
+  for (const Value* input : model_->inputs()) known.push_back(input->name);
+  if (!check_keys(json, known, what)) throw Poisoned{};
+  for (const JsonMember& member : json.members) {
+    if (member.key == "format") {
+      set.format = string_of(member.value, what + ": `format`");
+      if (!std::count(kFormats.begin(), kFormats.end(), set.format))
+        throw UserError(member.value.location(), "unknown format `" + set.format + "`" + suggest(set.format, kFormats));
+    } else if (member.key == "generate") {
+      read_generator(member.value, set);
+    } else {
+      for (const std::string& file : strings_of(member.value, what + ": `" + member.key + "`"))
+        set.files.emplace_back(member.key, file);
+    }
+  }
+  if (!set.format.empty() && set.files.empty())
+    throw UserError(json.location(), what + " has a `format` and no file for any input");
+  if (set.format.empty() && !set.files.empty()) throw UserError(json.location(), what + " has files and no `format`");
+  if (set.format.empty() && set.generator.empty())
+    throw UserError(json.location(), what + " needs files with their `format`, or `generate`");
+  return set;
+}
+
+void SpecReader::read_data() {
+  const Json* json = section("data", Json::Kind::object);
+  if (!json) return;
+  DataSpec data;
+  guarded([&] {
+    if (!check_keys(*json, {"train", "validation", "test", "batch"}, "data")) throw Poisoned{};
+    if (const Json* batch = json->find("batch")) batch_ = integer_of(*batch, globals_, "data: `batch`", 1);
+    if (const Json* train = json->find("train")) data.train = read_data_set(*train, "data: `train`");
+    if (const Json* test = json->find("test")) data.test = read_data_set(*test, "data: `test`");
+    const Json* validation = json->find("validation");
+    const Json* fraction = validation ? validation->find("fraction") : nullptr;
+    if (fraction) {
+      if (!check_keys(*validation, {"fraction"}, "data: `validation`")) throw Poisoned{};
+      data.validation_fraction = number_of(*fraction, globals_, "data: `fraction`");
+      if (!(data.validation_fraction >= 0 && data.validation_fraction < 1))
+        throw UserError(fraction->location(), "data: `fraction` must be at least 0 and less than 1, got " +
+                                                  number_text(data.validation_fraction));
+    } else if (validation) {
+      data.validation = read_data_set(*validation, "data: `validation`");
+    }
+    resolved_.data = to_json(*json);
+    model_->set_data(std::move(data));
+  });
+}
+
+}  // namespace gradc

@@ -1,0 +1,184 @@
+// Reads a spec section by section into a ModelBuilder. Mistakes are collected; what depends on one is passed over.
+#pragma once
+
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/frontend/evaluate.h"
+#include "compiler/frontend/json.h"
+#include "compiler/frontend/layers.h"
+#include "compiler/frontend/model_builder.h"
+#include "compiler/frontend/spec.h"
+
+namespace gradc {
+
+// A named sub-graph with arguments.
+struct Block {
+  const Json* graph = nullptr;
+  std::vector<std::string> operands;
+  std::vector<std::pair<std::string, std::optional<double>>> arguments;
+  std::string result;  // node that it hands out; "": the last
+  const Json* result_text = nullptr;
+};
+
+// A node as it stands in the spec, before it is built.
+struct NodeDeclaration {
+  enum class Kind : std::uint8_t { value, op, layer, function, block } kind = Kind::value;
+  const Json* json = nullptr;
+  std::string name;
+  std::string share;  // name of the node whose parameters it uses again
+  std::int64_t repeat = 1;
+  bool repeated = false;
+  const Op* op = nullptr;
+  const LayerSpec* layer = nullptr;
+  const UserFunction* function = nullptr;
+  const Block* block = nullptr;
+  std::string block_name;
+  std::map<std::string, std::vector<std::pair<const Json*, SyntaxPtr>>> expressions;  // operands, "value"
+  bool takes_previous = false;
+  bool poisoned = false;           // its declaration has a mistake
+  std::vector<std::size_t> needs;  // nodes of the same list
+};
+
+// One line of the resolved graph.
+struct ResolvedNode {
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> members;  // key, JSON text
+  Value* value = nullptr;
+};
+
+// The parts of a resolved spec that are written as the reader goes.
+struct ResolvedSpec {
+  std::vector<std::pair<std::string, std::string>> inputs, parameters, constants, variables, functions, outputs,
+      programs;
+  std::vector<ResolvedNode> graph;
+  std::vector<std::string> regularize, freeze;
+  std::string data;
+};
+
+class SpecReader {
+ public:
+  SpecReader(const Json& root, Diagnostics& diagnostics) : root_(root), diagnostics_(diagnostics) {}
+  // Null where there is an error.
+  std::unique_ptr<ModelGraph> read();
+
+ private:
+  // ---- spec.cpp: sections with declarations ----
+  void read_variables();
+  void read_inputs();
+  void read_parameters();
+  void read_constants();
+  void read_functions();
+  void read_blocks();
+  void read_block(const std::string& name, const Json& json);
+  std::optional<Type> read_type(const Json& json);
+  void declare(const std::string& name, Value* value, const Location& at);
+
+  // ---- spec_values.cpp: values of the tree, checked ----
+  bool check_keys(const Json& object, const std::vector<std::string>& known, const std::string& what);
+  const Json* section(const std::string& name, Json::Kind kind);  // null where it is missing or wrong
+  bool expect(const Json& json, Json::Kind kind, const std::string& what);
+  double number_of(const Json& json, const Scope& scope, const std::string& what);
+  std::int64_t integer_of(const Json& json, const Scope& scope, const std::string& what, std::int64_t low = INT64_MIN);
+  const std::string& string_of(const Json& json, const std::string& what);
+  bool boolean_of(const Json& json, const std::string& what);
+  std::vector<std::string> strings_of(const Json& json, const std::string& what);  // one or a list
+  SyntaxPtr expression_of(const Json& json, const std::string& what);              // a string or a number
+  Evaluator evaluator(const Json& json, const Scope& scope);
+  Attribute attribute_of(const Json& json, const AttributeSpec& spec, const std::string& op, const Scope& scope);
+  LayerValue layer_value_of(const Json& json, const LayerAttribute& spec, const std::string& layer, const Scope& scope);
+  Initializer initializer_of(const Json& json, const Type* type, const Scope& scope, const std::string& what);
+  Tensor tensor_of(const Json& json, std::optional<Type> type, const Scope& scope, const std::string& what);
+  // Runs and reports a UserError that it throws; false then, and where it met something poisoned.
+  template <class F>
+  bool guarded(F f) {
+    try {
+      f();
+      return true;
+    } catch (const UserError& error) {
+      for (const Diagnostic& diagnostic : error.diagnostics()) diagnostics_.append(diagnostic);
+    } catch (const Poisoned&) {
+      poisoned_ = true;
+    }
+    return false;
+  }
+
+  // ---- spec_graph.cpp: nodes and blocks ----
+  struct GraphPlace {
+    Scope& scope;
+    std::string names;       // prefix of node names: "3a."
+    std::string parameters;  // prefix of parameters; another one where a block is shared
+    bool shared = false;
+    int depth = 0;
+  };
+  struct BuiltNode {
+    Operand operand{0.0};
+    bool poisoned = true;
+  };
+  // Builds a list of nodes; `before` is what the first one may take as its first operand, null for nothing.
+  std::vector<BuiltNode> read_graph(const Json& list, const GraphPlace& place, Value* before);
+  NodeDeclaration declare_node(const Json& json, const Json& list, const GraphPlace& place);
+  void choose_kind(NodeDeclaration& node, const Json& list, const GraphPlace& place);
+  void choose_op(NodeDeclaration& node, const Json& json);
+  void read_expressions(NodeDeclaration& node);
+  void check_node_keys(const NodeDeclaration& node);
+  std::vector<std::string> operand_names(const NodeDeclaration& node) const;
+  std::vector<std::string> attribute_names(const NodeDeclaration& node) const;
+  void link(std::vector<NodeDeclaration>& nodes, const GraphPlace& place);
+  std::vector<std::size_t> order(const std::vector<NodeDeclaration>& nodes);
+  void report_cycle(const std::vector<NodeDeclaration>& nodes, const std::vector<std::size_t>& path);
+  Operand build_node(const NodeDeclaration& node, const GraphPlace& place, Value* before);
+  Operand build_copy(const NodeDeclaration& node, const GraphPlace& place, Value* before, const std::string& name);
+  std::vector<Operand> operands_of(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+                                   ResolvedNode& resolved);
+  Operand build_value(const NodeDeclaration& node, const GraphPlace& place, ResolvedNode& resolved);
+  Operand build_op(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
+  Operand build_function(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
+  Operand build_layer_node(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
+  Operand build_block(const NodeDeclaration& node, const GraphPlace& place, Value* before, const std::string& name);
+  void name_result(const NodeDeclaration& node, const std::string& full_name, const Operand& operand);
+
+  // ---- spec_programs.cpp: outputs, programs, data, and the resolved text ----
+  void read_outputs(Operand last);
+  void read_regularize();
+  void read_freeze();
+  void read_programs();
+  void read_program(const JsonMember& member);
+  OptimizerChoice read_optimizer(const Json& json, std::string& resolved);
+  std::vector<std::pair<std::string, Value*>> read_results(const Json& json, const std::string& what,
+                                                           std::vector<std::pair<std::string, std::string>>& resolved);
+  void read_data();
+  DataSet read_data_set(const Json& json, const std::string& what);
+  void read_generator(const Json& json, DataSet& set);
+
+  // ---- spec_resolved.cpp ----
+  std::string print_resolved(const Syntax& syntax, const Scope& scope);
+  std::string reference_to(const Value* value, const std::string& spelled);
+  void resolve_previous(ResolvedNode& node, const std::string& operand, Value* before);
+  std::string resolved_text() const;
+
+  const Json& root_;
+  Diagnostics& diagnostics_;
+  std::unique_ptr<ModelBuilder> model_;
+  Scope globals_;  // variables, inputs, parameters, constants
+  Scope graph_;    // nodes of the top-level graph
+  Functions functions_;
+  std::map<std::string, Block, std::less<>> blocks_;
+  std::map<std::string, LayerCall, std::less<>> built_layers_;  // by full name, for sharing
+  std::map<std::string, std::pair<const Block*, std::map<std::string, double>>, std::less<>> built_blocks_;
+  std::map<const Value*, std::string> references_;  // how the resolved text names a value
+  std::int64_t batch_ = 64;
+  bool poisoned_ = false;
+  std::size_t nodes_built_ = 0;
+  ResolvedSpec resolved_;
+};
+
+std::string to_json(const LayerValue& value);
+std::string to_json(const Attribute& value);
+std::string to_json(const Json& json);
+
+}  // namespace gradc
