@@ -1,4 +1,4 @@
-// Elementary functions: exponentials, logarithms, roots, hyperbolic functions.
+// Elementary functions: exponentials, logarithms, roots, trigonometry, hyperbolic functions.
 #include "ir/ops/entry.h"
 
 namespace gradc {
@@ -64,11 +64,32 @@ void register_powers(Registry& registry) {
                 .samples = float_samples(1, 0.25, 4)});
 }
 
+void register_trigonometry(Registry& registry) {
+  registry.add({.name = "sin",
+                .doc = "Sine of x in radians.",
+                .kind = Kind::elementwise,
+                .operands = {{"x", "a float"}},
+                .infer = same_type(Accepts::floats),
+                .body = [](ScalarBuilder& b, const Call&, Scalars x) { return elementary::sin(b, x[0]); },
+                .derivative = [](const Derivation& d, std::size_t, Term t) { return t * apply("cos", {d.x()}); },
+                .samples = float_samples(1, -7, 7)});
+
+  registry.add({.name = "cos",
+                .doc = "Cosine of x in radians.",
+                .kind = Kind::elementwise,
+                .operands = {{"x", "a float"}},
+                .infer = same_type(Accepts::floats),
+                .body = [](ScalarBuilder& b, const Call&, Scalars x) { return elementary::cos(b, x[0]); },
+                .derivative = [](const Derivation& d, std::size_t, Term t) { return -(t * apply("sin", {d.x()})); },
+                .samples = float_samples(1, -7, 7)});
+}
+
 }  // namespace
 
 void register_elementary(Registry& registry) {
   register_exponentials(registry);
   register_powers(registry);
+  register_trigonometry(registry);
 
   // (1 - y)(1 + y) rather than 1 - y², which cancels where y is near ±1.
   registry.add({.name = "tanh",

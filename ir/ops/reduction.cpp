@@ -105,6 +105,13 @@ std::vector<Sample> reduction_samples(double low, double high) {
           reduction_sample("f64[3,0]", {1}, false, low, high),  reduction_sample("f64[0,2]", {1}, true, low, high)};
 }
 
+// For reductions whose value over no elements is infinite or NaN, so that differences of it mean nothing.
+std::vector<Sample> without_derivative_over_none(std::vector<Sample> samples) {
+  for (Sample& sample : samples)
+    if (!sample.operands[0].shape.empty() && sample.operands[0].shape.back() == Dim(0)) sample.differentiable = false;
+  return samples;
+}
+
 std::vector<Sample> with_integers(std::vector<Sample> samples) {
   return concat(std::move(samples),
                 {reduction_sample("i32[3,5]", {1}, false, -9, 10), reduction_sample("u8[7]", {}, true, 0, 9)});
@@ -147,7 +154,7 @@ void register_sum_and_mean(Registry& registry) {
                       Term sum = reduce_sum(x[0], reduced_axes(call), call.attributes.boolean("keep"));
                       return Terms{sum / static_cast<double>(reduced_count(call))};
                     },
-                .samples = reduction_samples(-2, 2)});
+                .samples = without_derivative_over_none(reduction_samples(-2, 2))});
 }
 
 // ---- max, min ----
@@ -177,7 +184,7 @@ void register_extremes(Registry& registry) {
                 .indexed = reduction_form(Combiner::max),
                 .vjp = extreme_vjp,
                 .jvp = extreme_jvp,
-                .samples = with_integers(reduction_samples(-2, 2))});
+                .samples = with_integers(without_derivative_over_none(reduction_samples(-2, 2)))});
 
   registry.add({.name = "min",
                 .doc =
@@ -190,7 +197,7 @@ void register_extremes(Registry& registry) {
                 .indexed = reduction_form(Combiner::min),
                 .vjp = extreme_vjp,
                 .jvp = extreme_jvp,
-                .samples = with_integers(reduction_samples(-2, 2))});
+                .samples = with_integers(without_derivative_over_none(reduction_samples(-2, 2)))});
 }
 
 // ---- product ----

@@ -107,7 +107,8 @@ void register_structure(Registry& registry) {
       .doc = "A literal tensor.",
       .attributes = {{"value", AttributeKind::literal, "the elements", {}}},
       .infer = constant_types,
-      .evaluate = [](const Call& call, std::span<const Tensor>) { return std::vector{call.attributes.literal("value")}; },
+      .evaluate = [](const Call& call,
+                     std::span<const Tensor>) { return std::vector{call.attributes.literal("value")}; },
       .irregular = Irregular::constant,
       .constant_gradient = true,
       .internal = true,
@@ -133,7 +134,8 @@ void register_structure(Registry& registry) {
       .operands = {{"inputs", "bound to the region's parameters", true}},
       .attributes = {{"kind", AttributeKind::string, "loop, reduce, contract, window or scatter", {}}},
       .infer = region_types,
-      .evaluate = [](const Call& call, std::span<const Tensor> operands) { return interpret(*(*call.regions)[0], operands); },
+      .evaluate = [](const Call& call,
+                     std::span<const Tensor> operands) { return interpret(*(*call.regions)[0], operands); },
       .irregular = Irregular::region,
       .no_derivative = "fusions are made after differentiation",
       .internal = true,
@@ -151,8 +153,9 @@ void register_structure(Registry& registry) {
   });
   registry.add({
       .name = "gradient",
-      .doc = "Jᵀ·cotangent of the output with respect to each value, through the graph between them; with a scalar output "
-             "and no cotangent, its gradient. The `grad` pass writes it out.",
+      .doc =
+          "Jᵀ·cotangent of the output with respect to each value, through the graph between them; with a scalar output "
+          "and no cotangent, its gradient. The `grad` pass writes it out.",
       .operands = {{"output", "what is differentiated"},
                    {"wrt", "the cotangent where there is one, then the values to differentiate by", true}},
       .attributes = {{"cotangent", AttributeKind::boolean, "the second operand is the output's cotangent", false}},
