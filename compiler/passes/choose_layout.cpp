@@ -140,7 +140,6 @@ class Chooser {
     using Sink = Value* (Chooser::*)(Builder&, const Node&);
     static const std::map<std::string_view, Sink> sinks = {
         {"all", &Chooser::sink_reduction},       {"any", &Chooser::sink_reduction},
-        {"argmax", &Chooser::sink_reduction},    {"argmin", &Chooser::sink_reduction},
         {"broadcast", &Chooser::sink_broadcast}, {"concatenate", &Chooser::sink_concatenate},
         {"max", &Chooser::sink_reduction},       {"min", &Chooser::sink_reduction},
         {"pad", &Chooser::sink_lists},           {"product", &Chooser::sink_reduction},
@@ -174,13 +173,13 @@ class Chooser {
                                      {{"shape", shape}, {"dims", node.attributes.ints("dims")}}));
   }
 
-  // Slices and pads: lists with an entry for each dimension.
+  // Slices and pads: lists with an entry for each dimension, or none.
   Value* sink_lists(Builder& builder, const Node& node) {
     const IntList order = to_last(node.result()->type.rank());
     Attributes attributes = node.attributes;
     for (const auto& [name, attribute] : node.attributes) {
       const auto* list = std::get_if<IntList>(&attribute);
-      if (!list) continue;
+      if (!list || list->empty()) continue;
       IntList moved;
       for (const std::int64_t dim : order) moved.push_back((*list)[at(dim)]);
       attributes.set(name, moved);
@@ -192,21 +191,15 @@ class Chooser {
   Value* sink_reduction(Builder& builder, const Node& node) {
     const std::size_t rank = node.operands[0]->type.rank();
     const IntList places = to_first(rank);  // place[d]: where dimension d stands in channels-last order
-    const bool one_axis = std::holds_alternative<std::int64_t>(*node.attributes.find("axis"));
-    const IntList given = one_axis ? IntList{node.attributes.integer("axis")} : node.attributes.ints("axis");
     IntList axes, left;
-    const IntList reduced = normal_axes(call_of(node), given, rank);
+    const IntList reduced = normal_axes(call_of(node), node.attributes.ints("axis"), rank);
     for (std::size_t d = 0; d < rank; ++d) {
       const bool is_reduced = std::find(reduced.begin(), reduced.end(), static_cast<std::int64_t>(d)) != reduced.end();
       (is_reduced ? axes : left).push_back(places[d]);
     }
     std::sort(axes.begin(), axes.end());
     Attributes attributes = node.attributes;
-    if (one_axis) {
-      attributes.set("axis", axes[0]);
-    } else {
-      attributes.set("axis", axes);
-    }
+    attributes.set("axis", axes);
     Value* value = builder.make(*node.op, {last(builder, node.operands[0])}, attributes)[0];
     return node.attributes.boolean("keep") ? back(builder, value) : transposed(builder, value, ranks_of(left));
   }

@@ -97,22 +97,36 @@ Value* transpose_of_ones(Builder& builder, const Node& node) {
 
 // ---- slice, pad, concatenate, reverse ----
 
-// slice(x) from 0 to the end by 1 = x
+// Where a slice starts and how it steps, per dimension, with no entry left out or counted from the end.
+struct Cut {
+  IntList start, stride;
+};
+
+Cut cut_of(const Node& slice) {
+  Cut cut;
+  const std::vector<IndexMap> index = indexed_form(slice).accesses[0].index;
+  for (std::size_t d = 0; d < index.size(); ++d) {
+    cut.start.push_back(index[d].offset);
+    cut.stride.push_back(index[d].coefficients[d]);
+  }
+  return cut;
+}
+
+// slice(x) of x's own shape = x
 Value* slice_everything(Builder&, const Node& node) {
-  return node.operands[0]->type == node.result()->type && is_zero(node.attributes.ints("start")) ? node.operands[0]
-                                                                                                 : nullptr;
+  return node.operands[0]->type == node.result()->type ? node.operands[0] : nullptr;
 }
 
 // slice(slice(x)) = one slice of x
 Value* slice_twice(Builder& builder, const Node& node) {
   const Node* inner = made_by(node.operands[0], "slice");
-  if (!inner || !is_static(node.result()->type.shape)) return nullptr;
+  if (!inner || !is_static(inner->operands[0]->type.shape)) return nullptr;
   const std::vector<std::int64_t> counts = sizes(node.result()->type.shape);
+  const Cut first = cut_of(*inner), second = cut_of(node);
   IntList start, limit, stride;
   for (std::size_t d = 0; d < counts.size(); ++d) {
-    const std::int64_t step = inner->attributes.ints("stride")[d];
-    start.push_back(inner->attributes.ints("start")[d] + node.attributes.ints("start")[d] * step);
-    stride.push_back(step * node.attributes.ints("stride")[d]);
+    start.push_back(first.start[d] + second.start[d] * first.stride[d]);
+    stride.push_back(first.stride[d] * second.stride[d]);
     limit.push_back(counts[d] == 0 ? start[d] : start[d] + (counts[d] - 1) * stride[d] + 1);
   }
   return builder.one("slice", {inner->operands[0]}, {{"start", start}, {"limit", limit}, {"stride", stride}});
@@ -128,13 +142,13 @@ Value* slice_of_repeated(Builder& builder, const Node& node) {
 Value* slice_of_concatenate(Builder&, const Node& node) {
   const Node* inner = made_by(node.operands[0], "concatenate");
   if (!inner || !is_static(node.operands[0]->type.shape)) return nullptr;
-  const std::int64_t given = inner->attributes.integer("axis");
-  const std::int64_t axis = given < 0 ? given + static_cast<std::int64_t>(node.result()->type.rank()) : given;
-  IntList start(node.result()->type.rank(), 0);
+  const std::size_t rank = node.result()->type.rank();
+  const std::size_t axis = at(normal_axis(call_of(*inner), inner->attributes.integer("axis"), rank));
+  const Cut cut = cut_of(node);
+  IntList start(rank, 0);
   for (Value* part : inner->operands) {
-    const bool same = part->type == node.result()->type && node.attributes.ints("start") == start;
-    if (same && node.attributes.ints("stride")[at(axis)] == 1) return part;
-    start[at(axis)] += part->type.shape[at(axis)].factor;
+    if (part->type == node.result()->type && cut.start == start && cut.stride[axis] == 1) return part;
+    start[axis] += part->type.shape[axis].factor;
   }
   return nullptr;
 }
