@@ -67,8 +67,10 @@ TEST_CASE("a chain of sigmoids") {
 
 TEST_CASE("a broadcast operand gathers the sum of its uses") {
   const auto results = evaluate(R"(func @f(data %x: f64[3], data %w: f64[2,3], data %s: f64[]) -> (dx, ds) {
-    %a = multiply(%w, %x)
-    %b = multiply(%a, %s)
+    %xs = broadcast(%x) {shape = [2, 3], dims = [1]}
+    %ss = broadcast(%s) {shape = [2, 3], dims = []}
+    %a = multiply(%w, %xs)
+    %b = multiply(%a, %ss)
     %f = sum(%b)
     %dx, %ds = gradient(%f, %x, %s)
     return %dx, %ds
