@@ -40,7 +40,8 @@ inline std::vector<double> numbers(const Tensor& tensor) {
 }
 
 // One list of elements a parameter; the results of the first function, after the passes.
-inline std::vector<std::vector<double>> evaluate(const std::string& text, const std::vector<std::vector<double>>& inputs,
+inline std::vector<std::vector<double>> evaluate(const std::string& text,
+                                                 const std::vector<std::vector<double>>& inputs,
                                                  const std::vector<std::string>& passes = {"grad"}) {
   const std::unique_ptr<Module> module = parse(text);
   run_passes(*module, passes);
