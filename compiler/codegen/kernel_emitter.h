@@ -93,7 +93,7 @@ class KernelEmitter {
   llvm::Value* constant(DType type, std::int64_t integer, double number);
   llvm::Value* arithmetic(const Instr& instr, std::vector<llvm::Value*>& args);
   llvm::Value* divide(DType type, llvm::Value* x, llvm::Value* y, bool remainder);
-  llvm::Value* shift(Opcode op, llvm::Value* x, llvm::Value* count);
+  llvm::Value* shift(Opcode op, DType type, llvm::Value* x, llvm::Value* count);
   llvm::Value* compare(Opcode op, DType type, llvm::Value* x, llvm::Value* y);
   llvm::Value* convert(DType from, DType to, llvm::Value* x);
   llvm::Value* bitcast(DType from, DType to, llvm::Value* x);
@@ -133,8 +133,5 @@ class KernelEmitter {
   int lane_variable_ = -1;
   llvm::Value* mask_ = nullptr;  // lanes that are rounds at all; null: every one
 };
-
-// Whether a vector loop or a tile stands in the block: those bring lanes of their own.
-bool has_own_lanes(const std::vector<Instr>& block);
 
 }  // namespace gradc::codegen

@@ -13,14 +13,6 @@
 
 namespace gradc::codegen {
 
-bool has_own_lanes(const std::vector<Instr>& block) {
-  return std::any_of(block.begin(), block.end(), [](const Instr& in) {
-    if (in.op == Opcode::tile) return true;
-    if (in.op == Opcode::loop && in.loop->mark == Loop::Mark::vector && in.loop->extent > 1) return true;
-    return has_own_lanes(in.body);
-  });
-}
-
 void KernelEmitter::loop(const Instr& instr) {
   const Loop& loop = *instr.loop;
   if (loop.extent <= 0) {
@@ -122,6 +114,7 @@ void KernelEmitter::vector_round(const Instr& instr, int lanes, llvm::Value* bas
 void KernelEmitter::vector_loop(const Instr& instr) {
   const Loop& loop = *instr.loop;
   int lanes = loop.accumulators.empty() ? natural_lanes(instr) : std::max(loop.lanes, 1);
+  ensure(lanes_ == 1, "codegen: vector loops do not nest");
   ensure(std::has_single_bit(static_cast<unsigned>(lanes)), "codegen: the lanes of a vector loop are a power of two");
   // Lanes past the extent would hold the identity, which changes no total.
   int width = static_cast<int>(
@@ -130,8 +123,6 @@ void KernelEmitter::vector_loop(const Instr& instr) {
   for (const Accumulator& a : loop.accumulators) totals.push_back(identity(a, width));
   if (loop.extent == 1) {
     single_round(instr, 0, totals);
-  } else if (has_own_lanes(instr.body)) {  // lanes do not nest
-    scalar_rounds(instr, 0, 0, loop.extent, totals);
   } else {
     std::vector<bool> outer = std::exchange(varying_, varying_values(instr));
     std::int64_t rest = loop.extent % lanes, whole = loop.extent - rest;
@@ -201,7 +192,6 @@ llvm::Constant* KernelEmitter::first_lanes(int lanes, std::int64_t active) {
 // Rounds [first, first + rounds) one by one; round first + i belongs to lane lane + i.
 void KernelEmitter::scalar_rounds(const Instr& instr, std::int64_t lane, std::int64_t first, std::int64_t rounds,
                                   std::vector<llvm::Value*>& totals) {
-  ensure(lanes_ == 1, "codegen: vector loops do not nest");
   const Loop& loop = *instr.loop;
   std::vector<LaneSlots> slots;
   for (std::size_t k = 0; k < totals.size(); ++k) slots.push_back(spill(loop.accumulators[k].type, totals[k]));

@@ -66,7 +66,7 @@ llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Val
     case Opcode::shift_left:
     case Opcode::shift_right:
     case Opcode::shift_right_arithmetic:
-      return shift(instr.op, a[0], a[1]);
+      return shift(instr.op, instr.type, a[0], a[1]);
     case Opcode::equal:
     case Opcode::not_equal:
     case Opcode::less:
@@ -109,11 +109,13 @@ llvm::Value* KernelEmitter::divide(DType type, llvm::Value* x, llvm::Value* y, b
   return b_.CreateSelect(by_zero, zero, quotient);
 }
 
-llvm::Value* KernelEmitter::shift(Opcode op, llvm::Value* x, llvm::Value* count) {
+// Counts are taken modulo the width; an unsigned value has no sign for an arithmetic shift to copy.
+llvm::Value* KernelEmitter::shift(Opcode op, DType type, llvm::Value* x, llvm::Value* count) {
   unsigned width = x->getType()->getScalarSizeInBits();
   count = b_.CreateAnd(count, llvm::ConstantInt::get(count->getType(), width - 1));
   if (op == Opcode::shift_left) return b_.CreateShl(x, count);
-  return op == Opcode::shift_right ? b_.CreateLShr(x, count) : b_.CreateAShr(x, count);
+  bool arithmetic = op == Opcode::shift_right_arithmetic && is_signed(type);
+  return arithmetic ? b_.CreateAShr(x, count) : b_.CreateLShr(x, count);
 }
 
 llvm::Value* KernelEmitter::compare(Opcode op, DType type, llvm::Value* x, llvm::Value* y) {

@@ -1,0 +1,117 @@
+// Vector loops with every remainder, accumulators and their lanes, nesting, and tiles.
+#include "tests/unit/codegen/native.h"
+
+namespace gradc {
+namespace {
+
+std::string number(std::int64_t n) { return std::to_string(n); }
+
+const std::int64_t kExtents[] = {1,  2,  3,  4,  5,  7,  8,  9,  12, 15, 16,  17, 23,
+                                 24, 31, 32, 33, 40, 47, 48, 63, 64, 65, 100, 129};
+
+}  // namespace
+
+TEST_CASE("vector loops do all rounds and no more", "[codegen]") {
+  test::Text text;
+  std::string x = text.input(DType::f32, 200), d = text.input(DType::f64, 200), b = text.input(DType::u8, 200);
+  for (std::int64_t n : kExtents) {
+    std::string at = "[i1 of " + number(n) + " by 1]\n";
+    text.kernel("    loop i1 < " + number(n) + " vector 16 {\n      %0 = load f32 " + x + at +
+                "      %1 = add f32 %0, %0\n" + "      store f32 %1 to " + text.output(DType::f32, n + 20) + at +
+                "    }\n");
+    text.kernel("    loop i1 < " + number(n) + " vector 8 {\n      %0 = load f64 " + d + at + "      %1 = load u8 " +
+                b + at + "      %2 = convert f64 %1\n      %3 = mul f64 %0, %2\n      %4 = index i64 i1\n" +
+                "      store f64 %3 to " + text.output(DType::f64, n + 20) + at + "      store i64 %4 to " +
+                text.output(DType::i64, n + 20) + at + "    }\n");
+  }
+  test::check_native(text.str());
+}
+
+TEST_CASE("accumulators keep their lanes", "[codegen]") {
+  struct Case {
+    const char* combiner;
+    DType type;
+  };
+  const Case cases[] = {{"sum", DType::f32},     {"sum", DType::f64},    {"sum", DType::i32}, {"product", DType::f32},
+                        {"max", DType::f32},     {"min", DType::f64},    {"max", DType::i64}, {"min", DType::u8},
+                        {"any", DType::boolean}, {"all", DType::boolean}};
+  for (const Case& c : cases) {
+    test::Text text;
+    std::string d(name_of(c.type)), x = text.input(c.type, 300);
+    bool thorough = c.type == DType::f32 && c.combiner == std::string("sum");
+    for (std::int64_t n : thorough ? std::vector<std::int64_t>(std::begin(kExtents), std::end(kExtents))
+                                   : std::vector<std::int64_t>{2, 7, 33, 100})
+      for (const char* mark : {" vector 16", " vector 64", " vector 1", "", " unroll"}) {
+        if (mark == std::string(" unroll") && n > 9) continue;
+        std::string y = text.output(c.type, 1);
+        text.kernel("    %0 = load " + d + " " + x + "[250 of 300 by 1]\n    loop i1 < " + number(n) + mark +
+                    " {\n      %1 = load " + d + " " + x + "[i1 of 290 by 1] at " + number(n % 7) +
+                    "\n    } giving %2 = " + c.combiner + " " + d + " from %0 of %1\n    store " + d + " %2 to " + y +
+                    "[0 of 1 by 1]\n");
+      }
+    test::check_native(text.str());
+  }
+}
+
+TEST_CASE("two accumulators in one loop, over parallel rounds", "[codegen]") {
+  test::Text text;
+  std::string x = text.input(DType::f32, 11 * 77), y = text.output(DType::f32, 22);
+  text.kernel(
+      "    %0 = constant f32 0\n    %1 = constant f32 -inf\n    loop i1 < 77 vector 32 {\n      %2 = load f32 " + x +
+          "[i0 of 11 by 77, i1 of 77 by 1]\n      %3 = mul f32 %2, %2\n    } giving %4 = sum f32 from %0 of %3, "
+          "%5 = max f32 from %1 of %2\n    store f32 %4 to " +
+          y + "[i0 of 11 by 2]\n    store f32 %5 to " + y + "[i0 of 11 by 2] at 1\n",
+      11);
+  test::check_native(text.str());
+}
+
+TEST_CASE("serial loops inside vector loops run for every lane", "[codegen]") {
+  test::Text text;
+  std::string x = text.input(DType::f32, 9 * 45), w = text.input(DType::f32, 9);
+  // Column sums, weighted, with a total that is the same for all lanes beside it.
+  text.kernel(
+      "    %0 = constant f32 0\n    loop i1 < 45 vector 16 {\n      loop i2 < 9 {\n        %1 = load f32 " + x +
+      "[i2 of 9 by 45, i1 of 45 by 1]\n        %2 = load f32 " + w +
+      "[i2 of 9 by 1]\n        %3 = mul f32 %1, %2\n      } giving %4 = sum f32 from %0 of %3, %5 = sum f32 from %0 "
+      "of %2\n      %6 = div f32 %4, %5\n      store f32 %6 to " +
+      text.output(DType::f32, 45) + "[i1 of 45 by 1]\n    }\n");
+  // Lane accumulators around a serial loop.
+  text.kernel(
+      "    %0 = constant f32 0\n    loop i1 < 45 vector 32 {\n      loop i2 < 9 unroll {\n        %1 = load f32 " + x +
+      "[i2 of 9 by 45, i1 of 45 by 1]\n      } giving %4 = max f32 from %0 of %1\n" +
+      "    } giving %5 = sum f32 from %0 of %4\n    store f32 %5 to " + text.output(DType::f32, 1) + "[0 of 1 by 1]\n");
+  test::check_native(text.str());
+}
+
+TEST_CASE("tiles multiply and add in the order of their depth", "[codegen]") {
+  for (const Target& target : test::runnable_targets()) {
+    for (DType type : {DType::f32, DType::f64}) {
+      test::Text text;
+      std::string d(name_of(type));
+      int lanes = target.lanes(byte_size(type));
+      std::string a = text.input(type, 20000), b = text.input(type, 40000);
+      for (int rows : {1, 3, 6, 14})
+        for (int vectors : {1, 2})
+          for (bool add : {false, true}) {
+            int columns = vectors * lanes;
+            std::string c = text.output(type, rows * (columns + 3)),
+                        head = "    tile " + d + " " + number(rows) + " x " + number(columns) + " " + c + "[0] row " +
+                               number(columns + 3) + (add ? " += " : " = ") + a;
+            std::string panel = number(columns);
+            if (add) text.kernel(test::copy_loop(type, a, c, rows * (columns + 3)));
+            text.kernel(head + "[7] row 37 * " + b + "[5] over 37 (1, " + panel + ")\n");
+            text.kernel(head + "[0] row 1 * " + b + "[1] over 3 (200, 700), 5 (" + number(rows) + ", " + panel + ")\n");
+            text.kernel(head + "[0] row 11 * " + b + "[1] over 2 (9, 9000), 2 (200, 1700), 3 (20, 77), 6 (3, 50)\n");
+          }
+      KernelProgram program = test::parse_program(target, text.str());
+      test::Memory expected = test::interpreted(program);
+      for (int optimize : {0, 2}) {
+        std::vector<runtime::Executable> executables = load(test::module_of(program), optimize);
+        test::Memory actual = test::native(program, executables.at(0));
+        test::require_same(program, expected, actual);
+      }
+    }
+  }
+}
+
+}  // namespace gradc
