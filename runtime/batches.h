@@ -1,0 +1,88 @@
+// Programs made ready to run over batches of a data set, and the averages of what they report.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gradc/fit.h"
+
+namespace gradc::runtime {
+
+// An executable with all memory that its calls need.
+class Prepared {
+ public:
+  Prepared(const Executable& executable, ThreadPool* pool);
+
+  // Copies the rows of these examples into the input buffers and runs. `columns`: one per input.
+  void run_gathered(std::span<const Column* const> columns, std::span<const std::int64_t> examples, void* state);
+  // Runs on the rows from `first` on, in place.
+  void run_in_place(std::span<const Column* const> columns, std::int64_t first, void* state);
+
+  const Executable& executable() const { return *executable_; }
+  Runner& runner() { return runner_; }
+  const std::byte* output(std::size_t index) const { return outputs_[index].data(); }
+  std::span<const void* const> inputs() const { return input_pointers_; }
+
+ private:
+  const Executable* executable_;
+  Runner runner_;
+  std::vector<Block> inputs_, outputs_;
+  std::vector<const void*> input_pointers_;
+  std::vector<void*> output_pointers_;
+};
+
+// One program at several batch sizes over one fitted data set.
+class Program {
+ public:
+  Program(const Provide& provide, std::string name, ThreadPool* pool)
+      : provide_(provide), name_(std::move(name)), pool_(pool) {}
+
+  // Fits a data set to the inputs, which are the same for every batch size but for the batch itself.
+  DataSet fit(const DataSet& data, std::int64_t batch, const Conform& options);
+  // The columns of a fitted set in the order of the inputs.
+  std::vector<const Column*> columns(const DataSet& fitted, std::int64_t batch);
+  Prepared& at(std::int64_t batch);
+  // Scalars of every executable from now on.
+  void set_scalars(std::vector<std::pair<std::string, double>> scalars) { scalars_ = std::move(scalars); }
+
+ private:
+  const Provide& provide_;
+  std::string name_;
+  ThreadPool* pool_;
+  std::vector<std::pair<std::string, double>> scalars_;
+  std::map<std::int64_t, std::unique_ptr<Prepared>> prepared_;
+};
+
+// Sums of metrics over examples.
+class Averages {
+ public:
+  explicit Averages(const ProgramUse& use);
+  void add(const Prepared& program, std::int64_t batch);
+  Metrics metrics() const;
+  void clear();
+  double last_loss() const { return last_loss_; }  // of the batch added last; NaN where there is none
+
+  // For checkpoints.
+  const std::vector<double>& sums() const { return sums_; }
+  std::int64_t examples() const { return examples_; }
+  void restore(std::vector<double> sums, std::int64_t examples);
+
+ private:
+  std::vector<std::pair<std::string, std::string>> names_;  // metric, output
+  std::vector<double> sums_;
+  std::int64_t examples_ = 0;
+  bool has_loss_ = false;
+  double last_loss_;
+};
+
+// Runs a program over a fitted set in order, batch by batch, the last one smaller. False where `stop` says so first.
+bool over_batches(Program& program, const DataSet& fitted, std::int64_t batch, void* state,
+                  const std::function<bool(const Prepared&, std::int64_t first, std::int64_t count)>& each);
+
+double element_as_double(gradc_dtype dtype, const std::byte* data, std::int64_t index);
+
+}  // namespace gradc::runtime

@@ -1,0 +1,431 @@
+// The training loop.
+//
+// 1. Read the checkpoint where one is to be continued; it decides seed and batch.
+// 2. Prepare the programs, fit the data to their inputs, split; make or restore the state. So far nothing is written.
+// 3. Take the run directory, write spec and a first checkpoint.
+// 4. For each epoch: shuffle by (seed, epoch), step over the batches from the position on, the last one smaller; then
+//    evaluate, write the line of metrics, then the checkpoint (a kill between the two repeats the epoch, not the line).
+#include "gradc/fit.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "batches.h"
+#include "gradc/random.h"
+#include "interrupt.h"
+#include "progress.h"
+#include "run_directory.h"
+
+namespace gradc::runtime {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+enum Purpose : std::uint64_t { kSplit = 1, kShuffle = 2 };  // streams of the run's seed
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+// The first element that is no finite number, or -1.
+template <class T>
+std::int64_t first_non_finite(const std::byte* data, std::int64_t count) {
+  const auto* values = reinterpret_cast<const T*>(data);
+  bool bad = false;
+  for (std::int64_t i = 0; i < count; ++i) bad |= !(std::abs(values[i]) <= std::numeric_limits<T>::max());
+  for (std::int64_t i = 0; bad && i < count; ++i) {
+    if (!std::isfinite(values[i])) return i;
+  }
+  return -1;
+}
+
+std::int64_t first_non_finite(const Array& array, const std::byte* data) {
+  if (array.dtype == GRADC_F32) return first_non_finite<float>(data, array.elements());
+  if (array.dtype == GRADC_F64) return first_non_finite<double>(data, array.elements());
+  return -1;
+}
+
+class Fit {
+ public:
+  Fit(const Provide& provide, const StateTable& table, Block& state, const FitData& data, const FitOptions& options)
+      : provide_(provide),
+        table_(table),
+        state_(state),
+        data_(data),
+        options_(options),
+        pool_(options.threads),
+        train_(provide, options.train.name, &pool_),
+        test_(provide, options.test.name, &pool_),
+        averages_(options.train),
+        directory_(options.directory),
+        interrupt_(options.catch_interrupt) {}
+
+  FitResult run();
+
+ private:
+  void read_checkpoint();
+  void prepare_data();
+  void prepare_state();
+  void open_directory();
+  bool train_epoch();  // false: the run ends within it
+  bool step(std::span<const std::int64_t> examples);
+  bool end_epoch();  // false: the run ends after it
+  bool evaluate_set(const DataSet& set, Metrics& metrics);
+  bool judge(const EpochEvent& event);  // whether it is the best so far
+  bool check_step(std::int64_t count, Prepared& prepared);
+  void write_checkpoint();
+  FitResult end(const std::string& reason);
+
+  double now_seconds() const { return before_ + seconds_between(start_, Clock::now()); }
+  std::int64_t examples() const { return static_cast<std::int64_t>(base_.size()); }
+  std::int64_t steps() const { return (examples() + place_.batch - 1) / place_.batch; }
+
+  const Provide& provide_;
+  const StateTable& table_;
+  Block& state_;
+  const FitData& data_;
+  const FitOptions& options_;
+  ThreadPool pool_;
+  Program train_, test_;
+  Averages averages_;
+  RunDirectory directory_;
+  InterruptCatcher interrupt_;
+  std::optional<SafeTensors> checkpoint_;
+  std::optional<Progress> progress_;
+
+  Place place_;
+  FitResult result_;
+  DataSet train_set_, validation_set_, test_set_;
+  std::vector<const Column*> columns_;
+  std::vector<std::int64_t> base_, order_;  // training examples; in the order of this epoch
+  Block old_state_, best_state_;
+  std::optional<Place> best_place_;  // best_state_ is not written yet
+  Clock::time_point start_ = Clock::now(), checkpoint_time_ = start_;
+  double before_ = 0;  // seconds of the run before this resumption
+};
+
+void Fit::read_checkpoint() {
+  if (options_.resume) checkpoint_ = directory_.open_checkpoint();
+  if (checkpoint_) {
+    place_ = Place::of(*checkpoint_);
+    const auto same = [&](const char* what, const std::optional<std::int64_t>& given, std::int64_t held) {
+      if (given && *given != held) {
+        throw Error(checkpoint_->file() + ": the run has " + what + " " + std::to_string(held) +
+                    ", so it can't be resumed with " + what + " " + std::to_string(*given));
+      }
+    };
+    same("batch", options_.batch, place_.batch);
+    same("seed", options_.seed, place_.seed);
+    before_ = place_.seconds;
+  } else {
+    place_.batch = options_.batch.value_or(options_.default_batch);
+    place_.seed = options_.seed.value_or(options_.default_seed);
+  }
+  if (place_.batch < 1) throw Error("the batch is " + std::to_string(place_.batch) + ", it must be at least 1");
+  if (options_.epochs < 0) throw Error("the number of epochs is negative: " + std::to_string(options_.epochs));
+}
+
+// The rows of a set that these numbers name.
+DataSet rows_of(const DataSet& data, std::span<const std::int64_t> rows) {
+  DataSet result;
+  for (const Column& column : data.columns) {
+    Column part =
+        make_column(column.name, column.dtype, column.shape, static_cast<std::int64_t>(rows.size()), column.origin);
+    const std::int64_t bytes = column.row_bytes();
+    std::byte* to = part.data.data();
+    for (const std::int64_t row : rows) {
+      std::memcpy(to, column.data.data() + row * bytes, static_cast<std::size_t>(bytes));
+      to += bytes;
+    }
+    result.add(std::move(part));
+  }
+  return result;
+}
+
+void Fit::prepare_data() {
+  if (!data_.train || data_.train->examples == 0) throw DataError("there are no examples to train on");
+  train_.set_scalars(options_.scalars);
+  const Conform how{.refuse_infinite = options_.check_finite};
+  const std::int64_t all = data_.train->examples;
+  const double fraction = data_.validation ? 0 : options_.validation_fraction;
+  if (!(fraction >= 0 && fraction < 1)) throw DataError("the validation fraction must be at least 0 and less than 1");
+  auto held_out = static_cast<std::int64_t>(std::floor(fraction * static_cast<double>(all) + 0.5));
+  if (fraction > 0 && (held_out == 0 || held_out == all)) {
+    throw DataError("a validation fraction of " + std::to_string(fraction) + " splits " + std::to_string(all) +
+                    " examples into " + std::to_string(all - held_out) + " and " + std::to_string(held_out));
+  }
+  base_.resize(static_cast<std::size_t>(all));
+  std::iota(base_.begin(), base_.end(), 0);
+  if (held_out > 0) base_ = permutation(all, Random(static_cast<std::uint64_t>(place_.seed), kSplit));
+  const std::vector<std::int64_t> validation(base_.begin(), base_.begin() + held_out);
+  base_.erase(base_.begin(), base_.begin() + held_out);
+  order_ = base_;
+  const std::int64_t first = std::min(place_.batch, examples());
+  train_set_ = train_.fit(*data_.train, first, how);
+  columns_ = train_.columns(train_set_, first);
+  if (options_.test.name.empty()) return;
+  const auto fitted = [&](const DataSet& set) { return test_.fit(set, std::min(place_.batch, set.examples), how); };
+  if (data_.validation) validation_set_ = fitted(*data_.validation);
+  if (held_out > 0) validation_set_ = fitted(rows_of(*data_.train, validation));
+  if (data_.test) test_set_ = fitted(*data_.test);
+}
+
+void Fit::prepare_state() {
+  if (checkpoint_) {
+    if (place_.examples != examples()) {
+      throw Error(checkpoint_->file() + ": the run has " + std::to_string(place_.examples) +
+                  " training examples, so it can't be resumed with " + std::to_string(examples()));
+    }
+    if (state_.bytes() < table_.bytes) state_ = Block(table_.bytes);
+    restore_state(*checkpoint_, table_, state_.data());
+    averages_.restore(place_.sums, place_.summed);
+    checkpoint_.reset();
+    return;
+  }
+  place_.examples = examples();
+  if (options_.initialize) {
+    state_ = Block(table_.bytes);
+    const Executable& init = provide_("init", place_.batch);
+    Runner runner(init, &pool_);
+    if (const int seed = init.scalar("seed"); seed >= 0) runner.set_integer_scalar(seed, place_.seed);
+    runner.run({}, {}, state_.data());
+  }
+  if (!options_.weights.empty()) {
+    const LoadReport report = load_weights(SafeTensors::read(options_.weights), table_, state_.data(),
+                                           options_.partial_weights ? Match::partial : Match::strict);
+    if (options_.partial_weights) {
+      progress_->note(options_.weights + ": " + std::to_string(report.loaded.size()) + " arrays taken, " +
+                      std::to_string(report.missing.size() + report.different.size()) +
+                      " of the model's left as initialised");
+    }
+  }
+}
+
+void Fit::open_directory() {
+  if (!directory_.enabled()) return;
+  directory_.open();
+  const bool resumed = place_.step > 0 || place_.epoch > 0;
+  if (!options_.resume) {
+    const std::string aside = directory_.set_aside();
+    if (!aside.empty()) progress_->note("the files of an older run are now in " + aside);
+  }
+  directory_.write_spec(options_.spec);
+  directory_.rewind_metrics(place_.epoch);
+  if (resumed) {
+    result_.last = directory_.read_epoch(place_.epoch);
+  } else {
+    write_checkpoint();
+  }
+}
+
+void Fit::write_checkpoint() {
+  if (!directory_.enabled()) return;
+  if (best_place_) {
+    directory_.write_checkpoint("best.safetensors", table_, best_state_.data(), *best_place_);
+    best_place_.reset();
+  }
+  place_.seconds = now_seconds();
+  place_.sums = averages_.sums();
+  place_.summed = averages_.examples();
+  directory_.write_checkpoint("last.safetensors", table_, state_.data(), place_);
+  checkpoint_time_ = Clock::now();
+}
+
+// Finds what the step made non-finite, and takes the step back.
+bool Fit::check_step(std::int64_t count, Prepared& prepared) {
+  NonFinite found;
+  found.element = -1;
+  const Executable& executable = prepared.executable();
+  if (const int loss = executable.output(options_.train.loss); loss >= 0) {
+    const auto index = static_cast<std::size_t>(loss);
+    found.element = first_non_finite(executable.outputs[index], prepared.output(index));
+    if (found.element >= 0) {
+      found.name = options_.train.loss;
+      found.value = element_as_double(executable.outputs[index].dtype, prepared.output(index), found.element);
+    }
+  }
+  for (std::size_t i = 0; found.element < 0 && i < table_.entries.size(); ++i) {
+    const StateArray& entry = table_.entries[i];
+    found.element = first_non_finite(entry, state_.data() + entry.offset);
+    if (found.element < 0) continue;
+    found.name = entry.name;
+    found.value = element_as_double(entry.dtype, state_.data() + entry.offset, found.element);
+  }
+  if (found.element < 0) return true;
+  std::memcpy(state_.data(), old_state_.data(), static_cast<std::size_t>(table_.bytes));
+  found.epoch = place_.epoch + 1;
+  found.step = place_.step + 1;
+  found.batch = count;
+  found.inputs = prepared.inputs();
+  found.state = state_.data();
+  const Array* entry = table_.find(found.name);
+  const std::string what = std::isnan(found.value) ? "NaN" : found.value > 0 ? "infinite" : "minus infinity";
+  result_.message = "step " + std::to_string(found.step) + " (epoch " + std::to_string(found.epoch) + "): `" +
+                    found.name + "` became " + what;
+  if (entry && entry->elements() > 1) result_.message += " at element " + std::to_string(found.element);
+  result_.message += "; the state before the step is kept";
+  if (options_.explain) result_.message += options_.explain(found);
+  result_.outcome = Outcome::non_finite;
+  return false;
+}
+
+bool Fit::step(std::span<const std::int64_t> examples) {
+  const auto count = static_cast<std::int64_t>(examples.size());
+  Prepared& prepared = train_.at(count);
+  if (options_.check_finite) std::memcpy(old_state_.data(), state_.data(), static_cast<std::size_t>(table_.bytes));
+  prepared.run_gathered(columns_, examples, state_.data());
+  if (options_.check_finite && !check_step(count, prepared)) return false;
+  averages_.add(prepared, count);
+  ++place_.position;
+  ++place_.step;
+  return true;
+}
+
+bool Fit::train_epoch() {
+  std::copy(base_.begin(), base_.end(), order_.begin());
+  Random random(static_cast<std::uint64_t>(place_.seed), kShuffle, static_cast<std::uint64_t>(place_.epoch + 1));
+  shuffle(order_, random);
+  progress_->begin_epoch(place_.epoch + 1, std::min(examples(), place_.position * place_.batch));
+  while (place_.position < steps()) {
+    const std::int64_t first = place_.position * place_.batch, count = std::min(place_.batch, examples() - first);
+    if (!step(std::span(order_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count))))
+      return false;
+    progress_->step(first + count, averages_.last_loss());
+    if (options_.on_step && !options_.on_step({place_.epoch + 1, place_.step, count, averages_.last_loss()})) {
+      result_.outcome = Outcome::stopped;
+      return false;
+    }
+    if (interrupt_.signal() != 0) return false;
+    const bool due = options_.checkpoint_steps > 0 && place_.step % options_.checkpoint_steps == 0;
+    if (directory_.enabled() && (due || seconds_between(checkpoint_time_, Clock::now()) >= options_.checkpoint_seconds))
+      write_checkpoint();
+  }
+  return true;
+}
+
+bool Fit::evaluate_set(const DataSet& set, Metrics& metrics) {
+  if (set.examples == 0) return true;
+  Averages averages(options_.test);
+  const bool whole = over_batches(test_, set, place_.batch, state_.data(),
+                                  [&](const Prepared& prepared, std::int64_t, std::int64_t count) {
+                                    averages.add(prepared, count);
+                                    return interrupt_.signal() == 0;
+                                  });
+  metrics = averages.metrics();
+  return whole;
+}
+
+bool Fit::judge(const EpochEvent& event) {
+  const Metrics& metrics = !event.validation.empty() ? event.validation
+                           : !event.test.empty()     ? event.test
+                                                     : event.train;
+  std::optional<double> value = metric(metrics, options_.monitor);
+  if (!value && options_.monitor == "loss") value = metric(event.train, "loss");
+  if (!value) return false;
+  const bool better = options_.monitor_highest ? *value > place_.best : *value < place_.best;
+  if (std::isnan(*value) || (place_.best_epoch > 0 && !better)) {
+    ++place_.worse;
+    return false;
+  }
+  place_.best = *value;
+  place_.best_epoch = event.epoch;
+  place_.worse = 0;
+  return true;
+}
+
+bool Fit::end_epoch() {
+  EpochEvent event;
+  event.epoch = place_.epoch + 1;
+  event.step = place_.step;
+  event.train = averages_.metrics();
+  // An interruption leaves the epoch open, after its last step.
+  if (!evaluate_set(validation_set_, event.validation) || !evaluate_set(test_set_, event.test)) return false;
+  event.seconds = now_seconds();
+  const bool best = judge(event);
+  ++place_.epoch;
+  place_.position = 0;
+  averages_.clear();
+  directory_.append_epoch(event);
+  if (best && directory_.enabled()) {
+    if (best_state_.bytes() == 0) best_state_ = Block(table_.bytes);
+    std::memcpy(best_state_.data(), state_.data(), static_cast<std::size_t>(table_.bytes));
+    best_place_ = place_;
+    best_place_->sums.clear();
+  }
+  if (seconds_between(checkpoint_time_, Clock::now()) >= options_.epoch_checkpoint_seconds) write_checkpoint();
+  progress_->end_epoch(event);
+  if (const auto loss = metric(event.train, "loss"); loss && !std::isfinite(*loss) && !options_.check_finite) {
+    progress_->note("the training loss is not finite; --check-finite finds the step");
+  }
+  const bool go_on = !options_.on_epoch || options_.on_epoch(event);
+  result_.last = std::move(event);
+  if (!go_on) result_.outcome = Outcome::stopped;
+  return go_on && interrupt_.signal() == 0;
+}
+
+FitResult Fit::end(const std::string& reason) {
+  progress_->clear();
+  write_checkpoint();
+  result_.step = place_.step;
+  result_.seconds = now_seconds();
+  result_.best_epoch = place_.best_epoch;
+  result_.best = place_.best;
+  directory_.append_end(result_, reason);
+  return std::move(result_);
+}
+
+FitResult Fit::run() {
+  read_checkpoint();
+  progress_.emplace(options_.quiet, options_.epochs, 1);
+  prepare_data();
+  prepare_state();
+  progress_.emplace(options_.quiet, options_.epochs, examples());
+  open_directory();
+  if (options_.check_finite) old_state_ = Block(table_.bytes);
+  start_ = checkpoint_time_ = Clock::now();
+  const auto early = [&] { return options_.patience > 0 && place_.worse >= options_.patience; };
+  while (place_.epoch < options_.epochs && !early()) {
+    if (!train_epoch() || !end_epoch()) break;
+  }
+  result_.signal = interrupt_.signal();
+  if (result_.signal != 0 && place_.epoch < options_.epochs && !early() && result_.outcome == Outcome::finished) {
+    result_.outcome = Outcome::interrupted;
+  }
+  const bool stopped_early = early() && result_.outcome == Outcome::finished;
+  return end(stopped_early ? "early stopping" : std::string(name_of(result_.outcome)));
+}
+
+}  // namespace
+
+std::string_view name_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::finished:
+      return "finished";
+    case Outcome::stopped:
+      return "stopped";
+    case Outcome::interrupted:
+      return "interrupted";
+    case Outcome::non_finite:
+      return "non-finite";
+  }
+  return "?";
+}
+
+std::optional<double> metric(const Metrics& metrics, std::string_view name) {
+  for (const auto& [held, value] : metrics) {
+    if (held == name) return value;
+  }
+  return {};
+}
+
+FitResult fit(const Provide& provide, const StateTable& table, Block& state, const FitData& data,
+              const FitOptions& options) {
+  return Fit(provide, table, state, data, options).run();
+}
+
+}  // namespace gradc::runtime

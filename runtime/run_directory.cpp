@@ -1,0 +1,208 @@
+// Checkpoints, metrics lines and the lock of a run directory.
+#include "run_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+namespace gradc::runtime {
+
+namespace {
+
+namespace fs = std::filesystem;
+using json = nlohmann::ordered_json;
+
+constexpr const char* kLast = "last.safetensors";
+constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kFiles[] = {"spec.json", kLast, "best.safetensors", kMetrics};
+constexpr const char* kPlace = "gradc.run";  // key of the metadata
+
+// Doubles as their bits: NaN and infinities too come back as they were.
+std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
+
+json object_of(const Metrics& metrics) {
+  json object = json::object();
+  for (const auto& [name, value] : metrics) object[name] = value;  // NaN is written as null
+  return object;
+}
+
+Metrics metrics_of(const json& line, const char* set) {
+  Metrics metrics;
+  if (!line.contains(set) || !line[set].is_object()) return metrics;
+  for (const auto& [name, value] : line[set].items()) {
+    metrics.emplace_back(name, value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN());
+  }
+  return metrics;
+}
+
+// The number of an epoch line, or nothing where the line is another one, or half of one.
+std::optional<std::int64_t> epoch_of(const json& line) {
+  if (!line.is_object() || !line.contains("event") || line["event"] != "epoch" || !line.contains("epoch")) return {};
+  if (!line["epoch"].is_number_integer()) return {};
+  return line["epoch"].get<std::int64_t>();
+}
+
+// Calls each(line with its newline, its JSON) for the whole lines of a file.
+template <class F>
+void for_lines(const std::string& path, F each) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return;
+  const Bytes bytes = read_file(path);
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    const json parsed = json::parse(text.substr(0, end), nullptr, false);
+    if (!parsed.is_discarded()) each(text.substr(0, end + 1), parsed);
+    text.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace
+
+Metadata Place::metadata() const {
+  json place = {{"epoch", epoch},           {"position", position},  {"step", step},       {"seed", seed},
+                {"batch", batch},           {"examples", examples},  {"seconds", seconds}, {"summed", summed},
+                {"best_epoch", best_epoch}, {"best", bits_of(best)}, {"worse", worse},     {"sums", json::array()}};
+  for (const double sum : sums) place["sums"].push_back(bits_of(sum));
+  return {{"format", "gradc"}, {kPlace, place.dump()}};
+}
+
+Place Place::of(const SafeTensors& file) {
+  const auto found = file.metadata().find(kPlace);
+  if (found == file.metadata().end()) throw DataError(file.file(), "no checkpoint of a run: it holds weights only");
+  try {
+    const json held = json::parse(found->second);
+    Place place;
+    held.at("epoch").get_to(place.epoch);
+    held.at("position").get_to(place.position);
+    held.at("step").get_to(place.step);
+    held.at("seed").get_to(place.seed);
+    held.at("batch").get_to(place.batch);
+    held.at("examples").get_to(place.examples);
+    held.at("seconds").get_to(place.seconds);
+    held.at("summed").get_to(place.summed);
+    held.at("best_epoch").get_to(place.best_epoch);
+    held.at("worse").get_to(place.worse);
+    place.best = std::bit_cast<double>(held.at("best").get<std::uint64_t>());
+    for (const json& sum : held.at("sums")) place.sums.push_back(std::bit_cast<double>(sum.get<std::uint64_t>()));
+    if (place.epoch < 0 || place.position < 0 || place.step < 0 || place.batch < 1)
+      throw DataError(file.file(), "corrupt checkpoint");
+    return place;
+  } catch (const json::exception& error) {
+    throw DataError(file.file(), "corrupt checkpoint: its place in the run can't be read");
+  }
+}
+
+RunDirectory::~RunDirectory() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+void RunDirectory::open() {
+  if (!enabled() || lock_ >= 0) return;
+  make_directory(path_);
+  lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0) throw FileError("cannot open the run directory " + path_ + ": " + std::strerror(errno));
+  // A file system without locks is no reason not to train.
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    throw Error("the run directory " + path_ + " is in use by another run");
+  }
+}
+
+std::optional<SafeTensors> RunDirectory::open_checkpoint() {
+  std::error_code error;
+  if (!enabled() || !fs::is_directory(path_, error)) return {};
+  open();
+  if (!fs::exists(file(kLast), error)) return {};
+  return SafeTensors::read(file(kLast));
+}
+
+std::string RunDirectory::set_aside() {
+  std::error_code error;
+  if (!enabled() || (!fs::exists(file(kLast), error) && !fs::exists(file(kMetrics), error))) return "";
+  std::int64_t number = 1;
+  while (fs::exists(file("previous-" + std::to_string(number)), error)) ++number;
+  const std::string place = file("previous-" + std::to_string(number));
+  make_directory(place);
+  for (const char* name : kFiles) {
+    if (!fs::exists(file(name), error)) continue;
+    fs::rename(file(name), place + "/" + name, error);
+    if (error) throw FileError("cannot move " + file(name) + " to " + place + ": " + error.message());
+  }
+  return place;
+}
+
+void RunDirectory::write_spec(const std::string& text) {
+  if (!enabled() || text.empty()) return;
+  replace_file(file("spec.json"), [&](FileSink& sink) { sink.write(text); });
+}
+
+void RunDirectory::write_checkpoint(const char* name, const StateTable& table, const void* state, const Place& place) {
+  if (enabled()) save_state(file(name), table, state, place.metadata());
+}
+
+void RunDirectory::rewind_metrics(std::int64_t epochs) {
+  if (!enabled()) return;
+  std::string kept;
+  for_lines(file(kMetrics), [&](std::string_view text, const json& line) {
+    const auto epoch = epoch_of(line);
+    if (epoch && *epoch <= epochs) kept += text;
+  });
+  replace_file(file(kMetrics), [&](FileSink& sink) { sink.write(kept); });
+}
+
+EpochEvent RunDirectory::read_epoch(std::int64_t epoch) const {
+  EpochEvent event;
+  if (!enabled()) return event;
+  for_lines(file(kMetrics), [&](std::string_view, const json& line) {
+    if (epoch_of(line) != epoch) return;
+    event.epoch = epoch;
+    event.step = line.value("step", std::int64_t{0});
+    event.seconds = line.value("seconds", 0.0);
+    event.train = metrics_of(line, "train");
+    event.validation = metrics_of(line, "validation");
+    event.test = metrics_of(line, "test");
+  });
+  return event;
+}
+
+void RunDirectory::append_line(const std::string& line) {
+  const std::string path = file(kMetrics);
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor < 0) throw FileError("cannot write " + path + ": " + std::strerror(errno));
+  try {
+    FileSink(descriptor, path).write(line + "\n");
+  } catch (...) {
+    ::close(descriptor);
+    throw;
+  }
+  ::close(descriptor);
+}
+
+void RunDirectory::append_epoch(const EpochEvent& event) {
+  if (!enabled()) return;
+  json line = {{"event", "epoch"}, {"epoch", event.epoch}, {"step", event.step}, {"seconds", event.seconds}};
+  line["train"] = object_of(event.train);
+  if (!event.validation.empty()) line["validation"] = object_of(event.validation);
+  if (!event.test.empty()) line["test"] = object_of(event.test);
+  append_line(line.dump());
+}
+
+void RunDirectory::append_end(const FitResult& result, const std::string& reason) {
+  if (!enabled()) return;
+  json line = {{"event", "end"},
+               {"reason", reason},
+               {"epoch", result.last.epoch},
+               {"step", result.step},
+               {"seconds", result.seconds}};
+  if (result.best_epoch > 0) line["best"] = {{"epoch", result.best_epoch}, {"value", result.best}};
+  append_line(line.dump());
+}
+
+}  // namespace gradc::runtime
