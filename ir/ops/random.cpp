@@ -1,0 +1,241 @@
+// Random numbers as pure functions of key and offset: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy
+// as 1, 2, 3", SC 2011).
+#include <array>
+#include <numbers>
+
+#include "ir/ops/entry.h"
+
+namespace gradc {
+
+namespace {
+
+// ---- Philox ----
+
+// The two halves of a 32 by 32 bit product.
+struct Halves {
+  Scalar high, low;
+};
+
+Halves multiply_wide(ScalarBuilder& b, Scalar x, std::int64_t factor) {
+  Scalar product = b.convert(x, DType::i64) * b.integer(DType::i64, factor);
+  return {b.convert(product >> b.integer(DType::i64, 32), DType::u32), b.convert(product, DType::u32)};
+}
+
+using Counter = std::array<Scalar, 4>;
+using Key = std::array<Scalar, 2>;
+
+// Ten rounds; the constants are those of the paper.
+Counter philox(ScalarBuilder& b, Counter counter, Key key) {
+  for (int round = 0; round < 10; ++round) {
+    if (round > 0) {
+      key[0] = key[0] + b.integer(DType::u32, 0x9E3779B9);
+      key[1] = key[1] + b.integer(DType::u32, 0xBB67AE85);
+    }
+    Halves first = multiply_wide(b, counter[0], 0xD2511F53), second = multiply_wide(b, counter[2], 0xCD9E8D57);
+    counter = {second.high ^ counter[1] ^ key[0], second.low, first.high ^ counter[3] ^ key[1], first.low};
+  }
+  return counter;
+}
+
+void check_key(const Call& call) {
+  if (call.operand(0) != Type{DType::u32, {2}}) call.fail("`key` must be u32[2], got " + call.operand(0).str());
+  if (call.operand(1) != Type{DType::i64, {}}) call.fail("`offset` must be i64[], got " + call.operand(1).str());
+}
+
+// Row-major number of the element at hand.
+Scalar element_number(ScalarBuilder& b, const std::vector<std::int64_t>& extents) {
+  std::vector<std::int64_t> strides = row_major_strides(extents);
+  Scalar number = b.integer(DType::i64, 0);
+  for (std::size_t d = 0; d < extents.size(); ++d)
+    number = number + b.index(static_cast<int>(d)) * b.integer(DType::i64, strides[d]);
+  return number;
+}
+
+// Element i is word i % 4 of the block with counter (i / 4, offset), 64 bits each.
+IndexedForm random_bits_form(const Call& call) {
+  IndexedForm form;
+  form.domain = result_sizes(call);
+  std::size_t rank = form.domain.size();
+  form.accesses = {{0, {constant_index(rank, 0)}}, {0, {constant_index(rank, 1)}}, {1, {}}};
+  form.body = make_body({DType::u32, DType::u32, DType::i64}, [&](ScalarBuilder& b, Scalars x) {
+    auto word = [&](Scalar wide, int which) {
+      return b.convert(which == 0 ? wide : wide >> b.integer(DType::i64, 32), DType::u32);
+    };
+    Scalar number = element_number(b, form.domain);
+    Scalar block = number >> b.integer(DType::i64, 2), lane = number & b.integer(DType::i64, 3);
+    Counter words = philox(b, {word(block, 0), word(block, 1), word(x[2], 0), word(x[2], 1)}, {x[0], x[1]});
+    Scalar result = words[3];
+    for (int i = 3; i-- > 0;)
+      result = b.select(lane == b.integer(DType::i64, i), words[static_cast<std::size_t>(i)], result);
+    return result;
+  });
+  return form;
+}
+
+// ---- from bits to numbers ----
+
+Types infer_unit_interval(const Call& call) {
+  const Type& bits = call.operand(0);
+  std::int64_t digits = call.attributes.integer("digits");
+  DType dtype = call.attributes.dtype("dtype");
+  if (bits.dtype != DType::u32) call.fail("`bits` must be u32, got " + bits.str());
+  if (!is_float(dtype)) call.fail("`dtype` must be a float, got " + std::string(name_of(dtype)));
+  if (digits < 1 || digits > 32) call.fail("`digits` must be within [1, 32], got " + std::to_string(digits));
+  return {{dtype, bits.shape}};
+}
+
+// (bits >> (32 - digits)) * 2^-digits
+Scalar unit_interval_body(ScalarBuilder& b, const Call& call, Scalars x) {
+  std::int64_t digits = call.attributes.integer("digits");
+  DType dtype = call.attributes.dtype("dtype");
+  Scalar top = digits == 32 ? x[0] : x[0] >> b.integer(DType::u32, 32 - digits);
+  return b.convert(top, dtype) * b.number(dtype, 1.0 / static_cast<double>(std::int64_t{1} << digits));
+}
+
+Term unit_interval(Term bits, DType dtype, std::int64_t digits) {
+  return apply("unit_interval", {bits}, {{"dtype", dtype}, {"digits", digits}});
+}
+
+// `count` independent values per element, uniform in [0, 1), with all digits of the dtype's mantissa: 24 bits of one
+// word, or 32 + 21 bits of two.
+Terms uniforms(const Call& call, std::span<const Term> key, std::int64_t count) {
+  const Shape& shape = call.attributes.shape("shape");
+  DType dtype = call.attributes.dtype("dtype");
+  std::int64_t words = dtype == DType::f64 ? 2 : 1;
+  Shape all = shape;
+  all.insert(all.begin(), Dim(words * count));
+  Term bits = apply("random_bits", {key[0], key[1]}, {{"shape", all}});
+  auto word = [&](std::int64_t i) {
+    IntList start(all.size(), 0), limit = sizes(all);
+    start[0] = i;
+    limit[0] = i + 1;
+    return reshape(apply("slice", {bits}, {{"start", start}, {"limit", limit}}), shape);
+  };
+  Terms result;
+  for (std::int64_t i = 0; i < count; ++i)
+    result.push_back(words == 1
+                         ? unit_interval(word(i), dtype, 24)
+                         : unit_interval(word(2 * i), dtype, 32) + unit_interval(word(2 * i + 1), dtype, 21) * 0x1p-32);
+  return result;
+}
+
+Terms compose_uniform(Builder&, const Call& call, std::span<const Term> key) {
+  double low = call.attributes.number("low"), high = call.attributes.number("high");
+  Term unit = uniforms(call, key, 1)[0];
+  if (low == 0 && high == 1) return {unit};
+  return {unit * (high - low) + low};
+}
+
+// Box and Muller (1958): sqrt(-2 log(1 - u)) * cos(2πv)
+Terms compose_normal(Builder&, const Call& call, std::span<const Term> key) {
+  double mean = call.attributes.number("mean"), deviation = call.attributes.number("deviation");
+  Terms unit = uniforms(call, key, 2);
+  Term radius = apply("sqrt", {-2 * apply("log", {1 - unit[0]})});
+  Term standard = radius * apply("cos", {2 * std::numbers::pi * unit[1]});
+  if (mean == 0 && deviation == 1) return {standard};
+  return {standard * deviation + mean};
+}
+
+Types infer_random_floats(const Call& call) {
+  check_key(call);
+  DType dtype = call.attributes.dtype("dtype");
+  if (!is_float(dtype)) call.fail("`dtype` must be a float, got " + std::string(name_of(dtype)));
+  check_shape(call, call.attributes.shape("shape"));
+  return {{dtype, call.attributes.shape("shape")}};
+}
+
+// ---- entries ----
+
+std::vector<OperandSpec> key_and_offset() {
+  return {{"key", "u32[2]: the seed"}, {"offset", "i64[]: number of the stream; streams of one key never overlap"}};
+}
+
+std::vector<AttributeSpec> float_attributes(std::string_view first, std::string_view second) {
+  std::string a(first), b(second);
+  return {{"shape", AttributeKind::shape, "shape of the result", {}},
+          {"dtype", AttributeKind::dtype, "dtype of the result, a float", DType::f32},
+          {a, AttributeKind::number, a == "low" ? "lower bound" : "mean", 0.0},
+          {b, AttributeKind::number, b == "high" ? "upper bound" : "standard deviation", 1.0}};
+}
+
+Sample random_sample(Attributes attributes) {
+  return {.operands = types({"u32[2]", "i64[]"}),
+          .attributes = std::move(attributes),
+          .low = 0,
+          .high = 1 << 20,
+          .differentiable = false};
+}
+
+void register_bits(Registry& registry) {
+  registry.add(
+      {.name = "random_bits",
+       .doc = "Uniformly random bits, by Philox4x32-10: element i is word i % 4 of the block with counter (i / 4, "
+              "offset).",
+       .kind = Kind::general,
+       .operands = key_and_offset(),
+       .attributes = {{"shape", AttributeKind::shape, "shape of the result", {}}},
+       .infer =
+           [](const Call& call) {
+             check_key(call);
+             check_shape(call, call.attributes.shape("shape"));
+             return Types{{DType::u32, call.attributes.shape("shape")}};
+           },
+       .indexed = random_bits_form,
+       .constant_gradient = true,
+       .expensive = true,
+       .samples = {random_sample({{"shape", Shape{2, 3}}}), random_sample({{"shape", Shape{37}}}),
+                   random_sample({{"shape", Shape{}}}), random_sample({{"shape", Shape{0, 3}}})}});
+
+  registry.add({.name = "unit_interval",
+                .doc = "The highest digits of random bits as a fraction in [0, 1).",
+                .kind = Kind::elementwise,
+                .operands = {{"bits", "u32"}},
+                .attributes = {{"dtype", AttributeKind::dtype, "dtype of the result, a float", DType::f32},
+                               {"digits", AttributeKind::integer, "how many bits to use", std::int64_t{24}}},
+                .infer = infer_unit_interval,
+                .body = unit_interval_body,
+                .constant_gradient = true,
+                .internal = true,
+                .samples = {{.operands = types({"u32[2,3]"}), .low = 0, .high = 0x1p32, .differentiable = false},
+                            {.operands = types({"u32[37]"}),
+                             .attributes = {{"dtype", DType::f64}, {"digits", std::int64_t{32}}},
+                             .low = 0,
+                             .high = 0x1p32,
+                             .differentiable = false},
+                            {.operands = types({"u32[0]"}), .differentiable = false}}});
+}
+
+}  // namespace
+
+void register_random(Registry& registry) {
+  register_bits(registry);
+
+  registry.add({.name = "random_uniform",
+                .doc = "Uniformly distributed in [low, high), up to rounding at the upper bound.",
+                .kind = Kind::composite,
+                .operands = key_and_offset(),
+                .attributes = float_attributes("low", "high"),
+                .infer = infer_random_floats,
+                .compose = compose_uniform,
+                .constant_gradient = true,
+                .expensive = true,
+                .samples = {random_sample({{"shape", Shape{5, 7}}}),
+                            random_sample({{"shape", Shape{13}}, {"dtype", DType::f64}, {"low", -2.0}, {"high", 3.0}}),
+                            random_sample({{"shape", Shape{}}, {"high", 0.5}}), random_sample({{"shape", Shape{0}}})}});
+
+  registry.add(
+      {.name = "random_normal",
+       .doc = "Normally distributed.",
+       .kind = Kind::composite,
+       .operands = key_and_offset(),
+       .attributes = float_attributes("mean", "deviation"),
+       .infer = infer_random_floats,
+       .compose = compose_normal,
+       .constant_gradient = true,
+       .expensive = true,
+       .samples = {random_sample({{"shape", Shape{5, 7}}}),
+                   random_sample({{"shape", Shape{13}}, {"dtype", DType::f64}, {"mean", 1.0}, {"deviation", 0.25}}),
+                   random_sample({{"shape", Shape{}}}), random_sample({{"shape", Shape{0}}})}});
+}
+
+}  // namespace gradc
