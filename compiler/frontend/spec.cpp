@@ -86,8 +86,9 @@ std::unique_ptr<ModelGraph> load_spec(const std::string& text, const std::string
     return nullptr;
   }
   for (const auto& [path, value] : options.set) {
-    diagnostics.add_source("--set " + path, value);
-    override_value(*root, path, value_of(path, value), diagnostics);
+    Json given = value_of(path, value);
+    diagnostics.add_source("--set " + path, given.source->text);
+    override_value(*root, path, std::move(given), diagnostics);
   }
   if (diagnostics.has_errors()) return nullptr;
   return SpecReader(*root, diagnostics).read();
@@ -153,9 +154,9 @@ std::optional<Type> SpecReader::read_type(const Json& json) {
   std::optional<Type> type;
   guarded([&] {
     TypeParseError error;
-    type = parse_type(string_of(json, "a type"), &error);
-    if (!type) throw UserError(json.inside(error.offset), error.message);
-    type = with_numbers(*type, globals_, json.location());
+    std::optional<Type> parsed = parse_type(string_of(json, "a type"), &error);
+    if (!parsed) throw UserError(json.inside(error.offset), error.message);
+    type = with_numbers(*parsed, globals_, json.location());
   });
   return type;
 }

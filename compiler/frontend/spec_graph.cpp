@@ -293,6 +293,8 @@ std::vector<SpecReader::BuiltNode> SpecReader::read_graph(const Json& list, cons
   std::vector<NodeDeclaration> nodes;
   for (const Json& json : list.items) nodes.push_back(declare_node(json, list, place));
   link(nodes, place);
+  for (const NodeDeclaration& node : nodes)  // until it is built, and for good where it can't be
+    if (!node.name.empty()) place.scope.names[node.name] = {Operand(0.0), true};
   std::vector<BuiltNode> built(nodes.size());
   std::vector<std::size_t> sequence = order(nodes);
   for (std::size_t i : sequence) {

@@ -255,11 +255,14 @@ void SpecReader::read_data() {
   const Json* json = section("data", Json::Kind::object);
   if (!json) return;
   DataSpec data;
+  check_keys(*json, {"train", "validation", "test", "batch"}, "data");
   guarded([&] {
-    if (!check_keys(*json, {"train", "validation", "test", "batch"}, "data")) throw Poisoned{};
     if (const Json* batch = json->find("batch")) batch_ = integer_of(*batch, globals_, "data: `batch`", 1);
-    if (const Json* train = json->find("train")) data.train = read_data_set(*train, "data: `train`");
-    if (const Json* test = json->find("test")) data.test = read_data_set(*test, "data: `test`");
+  });
+  for (auto [key, set] : {std::pair{"train", &data.train}, {"test", &data.test}})
+    if (const Json* split = json->find(key))
+      guarded([&, set = set] { *set = read_data_set(*split, "data: `" + std::string(key) + "`"); });
+  guarded([&] {
     const Json* validation = json->find("validation");
     const Json* fraction = validation ? validation->find("fraction") : nullptr;
     if (fraction) {
@@ -271,9 +274,9 @@ void SpecReader::read_data() {
     } else if (validation) {
       data.validation = read_data_set(*validation, "data: `validation`");
     }
-    resolved_.data = to_json(*json);
-    model_->set_data(std::move(data));
   });
+  resolved_.data = to_json(*json);
+  model_->set_data(std::move(data));
 }
 
 }  // namespace gradc
