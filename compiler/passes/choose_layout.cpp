@@ -104,7 +104,7 @@ class Chooser {
       attributes.set("shape", permuted(shape, to_last(shape.size())));
     }
     Value* value = builder.make(*node.op, operands, attributes)[0];
-    return layout.result ? back(builder, value) : value;
+    return layout.result ? back(builder, node, value) : value;
   }
 
   // ---- step 2 ----
@@ -153,7 +153,7 @@ class Chooser {
   Value* sink_with(Builder& builder, const Node& node, const Attributes& attributes) {
     std::vector<Value*> operands;
     for (Value* operand : node.operands) operands.push_back(last(builder, operand));
-    return back(builder, builder.make(*node.op, operands, attributes)[0]);
+    return back(builder, node, builder.make(*node.op, operands, attributes)[0]);
   }
 
   Value* sink_concatenate(Builder& builder, const Node& node) {
@@ -169,8 +169,9 @@ class Chooser {
     const std::size_t rank = node.result()->type.rank();
     if (node.operands[0]->type.rank() != rank) return nullptr;
     const Shape shape = permuted(node.result()->type.shape, to_last(rank));
-    return back(builder, builder.one("broadcast", {last(builder, node.operands[0])},
-                                     {{"shape", shape}, {"dims", node.attributes.ints("dims")}}));
+    return back(builder, node,
+                builder.one("broadcast", {last(builder, node.operands[0])},
+                            {{"shape", shape}, {"dims", node.attributes.ints("dims")}}));
   }
 
   // Slices and pads: lists with an entry for each dimension, or none.
@@ -201,7 +202,7 @@ class Chooser {
     Attributes attributes = node.attributes;
     attributes.set("axis", axes);
     Value* value = builder.make(*node.op, {last(builder, node.operands[0])}, attributes)[0];
-    return node.attributes.boolean("keep") ? back(builder, value) : transposed(builder, value, ranks_of(left));
+    return node.attributes.boolean("keep") ? back(builder, node, value) : transposed(builder, value, ranks_of(left));
   }
 
   // Each entry's place among all of them.
@@ -221,7 +222,9 @@ class Chooser {
     return found;
   }
 
-  static Value* back(Builder& builder, Value* value) {
+  // What stands for the node, given its value in channels-last order; the name goes with the work.
+  static Value* back(Builder& builder, const Node& node, Value* value) {
+    value->name = node.result()->name;
     return builder.one("transpose", {value}, {{"permutation", to_first(value->type.rank())}});
   }
 

@@ -24,7 +24,7 @@ using Rules = std::map<std::string_view, std::vector<SimplifyRule>>;
 const Rules& rules() {
   static const Rules table = [] {
     Rules result;
-    for (const auto* family : {&arithmetic_rules(), &movement_rules()}) {
+    for (const auto* family : {&arithmetic_rules(), &contraction_rules(), &movement_rules()}) {
       for (const SimplifyRule& rule : *family) result[rule.op].push_back(rule);
     }
     return result;
@@ -60,11 +60,23 @@ std::optional<std::vector<Value*>> simplify_node(Builder& builder, Node& node) {
   return std::vector<Value*>{value};
 }
 
+// Rules that need their operand to have no other use.
+bool simplify_single_uses(Function& function) {
+  const std::unordered_map<const Value*, int> uses = count_uses(function.body);
+  return rewrite(function.body, [&](Builder& builder, Node& node) -> std::optional<std::vector<Value*>> {
+    if (node.op->name != "transpose") return std::nullopt;
+    const auto found = uses.find(node.operands[0]);
+    if (found == uses.end() || found->second != 1) return std::nullopt;
+    Value* value = transpose_of_dot(builder, node);
+    return value ? std::optional(std::vector<Value*>{value}) : std::nullopt;
+  });
+}
+
 }  // namespace
 
 bool simplify(Function& function, const Options& options) {
   bool changed = !is_differentiated(function) && rewrite(function.body, drop_stop);
-  while (rewrite(function.body, simplify_node)) {
+  while (rewrite(function.body, simplify_node) || simplify_single_uses(function)) {
     eliminate_dead_code(function, options);
     changed = true;
   }

@@ -16,7 +16,10 @@ struct SimplifyRule {
 };
 
 const std::vector<SimplifyRule>& arithmetic_rules();
+const std::vector<SimplifyRule>& contraction_rules();
 const std::vector<SimplifyRule>& movement_rules();
+// A rule that would repeat work where the value that it looks through has other uses.
+Value* transpose_of_dot(Builder& builder, const Node& node);
 
 // `x` with its dimensions in another order: result dimension i is dimension permutation[i] of x. Sees through what
 // makes x: a transpose is combined, and may cancel; a broadcast is made in the new order at once.
