@@ -25,7 +25,8 @@ void register_activation(Registry& registry) {
              Scalar zero = b.number(x[0].type, 0);
              return b.select(x[0] <= zero, zero, x[0]);
            },
-       .derivative = [](const Derivation& d, std::size_t, Term t) { return select(greater(d.x(), 0), t, t.like(0)); },
+       // of y, so that x need not be kept
+       .derivative = [](const Derivation& d, std::size_t, Term t) { return select(greater(d.y(), 0), t, t.like(0)); },
        .samples = number_samples(1)});
 
   registry.add({.name = "softplus",
