@@ -6,6 +6,7 @@
 // number of A per row, and does rows * vectors FMAs. Two strides are part of the shape, as most tiles have them and
 // addresses get short by them: innermost a_step 1, and innermost b_step `columns` (a packed panel).
 #include <llvm/IR/Constants.h>
+#include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
 
 #include <algorithm>
@@ -41,6 +42,8 @@ class TileEmitter {
   Operands depth_loop(std::size_t level, Operands at);
   Operands counted(llvm::Value* rounds, Operands at, const std::function<Operands(Operands)>& body);
   Operands step(Operands at);
+  llvm::Value* opaque(llvm::Value* pointer);
+  llvm::Value* rows_on(llvm::Value* base, int rows);
   llvm::Value* multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum);
 
   Unit& unit_;
@@ -51,8 +54,8 @@ class TileEmitter {
   llvm::Type* vector_ = nullptr;
   int lanes_ = 1, vectors_ = 1;
   std::vector<Depth> depth_;
-  std::vector<llvm::Value*> row_offset_;  // of A, in elements
-  std::vector<llvm::Value*> totals_;      // rows * vectors
+  llvm::Value* row_bytes_[3] = {};    // 1, 3 and 5 rows of A
+  std::vector<llvm::Value*> totals_;  // rows * vectors
 };
 
 bool unit_a(const Tile& t) { return t.depth.back().a_step == 1; }
@@ -78,8 +81,8 @@ void TileEmitter::run() {
     llvm::Value* row = advance(c, b_.CreateMul(c_row, i64(r)));
     return advance(row, i64(v * lanes_));
   };
+  for (int i = 0; i < 3; ++i) row_bytes_[i] = b_.CreateMul(a_row, i64((2 * i + 1) * byte_size(tile_.dtype)));
   for (int r = 0; r < tile_.rows; ++r) {
-    row_offset_.push_back(b_.CreateMul(a_row, i64(r)));
     for (int v = 0; v < vectors_; ++v)
       totals_.push_back(tile_.accumulate ? static_cast<llvm::Value*>(b_.CreateAlignedLoad(vector_, place(r, v), align))
                                          : llvm::Constant::getNullValue(vector_));
@@ -146,17 +149,37 @@ TileEmitter::Operands TileEmitter::depth_loop(std::size_t level, Operands at) {
   return counted(b_.CreateSRem(d.extent, i64(unroll)), at, once);
 }
 
+// A pointer of which the optimiser knows nothing: strength reduction would make the rows' addresses one long chain of
+// additions through all rounds.
+llvm::Value* TileEmitter::opaque(llvm::Value* pointer) {
+  auto* type = llvm::FunctionType::get(unit_.pointer(), {unit_.pointer()}, false);
+  return b_.CreateCall(type, llvm::InlineAsm::get(type, "", "=r,0", false), {pointer});
+}
+
+// The address `rows` rows of A after a base, where that is base + {1, 3, 5 rows} * {1, 2, 4, 8}; else null.
+llvm::Value* TileEmitter::rows_on(llvm::Value* base, int rows) {
+  if (rows == 0) return base;
+  for (int i = 0; i < 3; ++i)
+    for (unsigned scale = 1; scale <= 8; scale *= 2)
+      if (rows == (2 * i + 1) * static_cast<int>(scale))
+        return b_.CreateGEP(b_.getIntNTy(8 * scale), base, row_bytes_[i]);
+  return nullptr;
+}
+
 TileEmitter::Operands TileEmitter::step(Operands at) {
   llvm::Align align(static_cast<std::uint64_t>(byte_size(tile_.dtype)));
   std::vector<llvm::Value*> columns;
   for (int v = 0; v < vectors_; ++v)
     columns.push_back(b_.CreateAlignedLoad(vector_, advance(at.b, i64(v * lanes_)), align));
+  std::vector<llvm::Value*> bases = {opaque(at.a)};  // of rows 0, 5, 10, …
   for (int r = 0; r < tile_.rows; ++r) {
-    auto row = static_cast<std::size_t>(r);
-    llvm::Value* one = b_.CreateAlignedLoad(element_, advance(at.a, row_offset_[row]), align);
+    if (r > 0 && r % 5 == 0) bases.push_back(b_.CreateGEP(b_.getInt8Ty(), bases.back(), row_bytes_[2]));
+    llvm::Value* place = nullptr;
+    for (std::size_t i = bases.size(); i-- > 0 && !place;) place = rows_on(bases[i], r - 5 * static_cast<int>(i));
+    llvm::Value* one = b_.CreateAlignedLoad(element_, place, align);
     if (lanes_ > 1) one = b_.CreateVectorSplat(static_cast<unsigned>(lanes_), one);
     for (int v = 0; v < vectors_; ++v) {
-      llvm::Value*& total = totals_[row * static_cast<std::size_t>(vectors_) + static_cast<std::size_t>(v)];
+      llvm::Value*& total = totals_[static_cast<std::size_t>(r * vectors_ + v)];
       total = multiply_add(one, columns[static_cast<std::size_t>(v)], total);
     }
   }
