@@ -1,0 +1,107 @@
+// How a reduction is walked: see reduction.h.
+#include "compiler/analysis/reduction.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "ir/type.h"
+
+namespace gradc {
+
+std::vector<std::int64_t> linear_coefficients(const OperandAccess& access, const std::vector<std::int64_t>& shape,
+                                              std::size_t variables) {
+  std::vector<std::int64_t> sum(variables, 0), strides = row_major_strides(shape);
+  for (std::size_t d = 0; d < access.index.size(); ++d)
+    for (std::size_t v = 0; v < access.index[d].coefficients.size(); ++v)
+      sum[v] += access.index[d].coefficients[v] * strides[d];
+  return sum;
+}
+
+namespace {
+
+bool walks_as_one(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& moves, std::size_t outer,
+                  std::size_t inner) {
+  std::size_t o = form.domain.size() + outer, i = form.domain.size() + inner;
+  for (std::size_t a = 0; a < form.accesses.size(); ++a) {
+    if (form.accesses[a].guarded && (moves[a][o] != 0 || moves[a][i] != 0)) return false;
+    if (moves[a][o] != moves[a][i] * form.reduction[inner]) return false;
+  }
+  return true;
+}
+
+bool uses_index(const IndexedForm& form) {
+  return std::any_of(form.body.code.begin(), form.body.code.end(),
+                     [](const Instr& i) { return i.op == Opcode::index; });
+}
+
+// Parts for a variable of this extent, about `wanted`; a divisor where there is one near.
+std::int64_t count_parts(std::int64_t extent, std::int64_t wanted) {
+  if (extent <= 2 * wanted) return extent;
+  for (std::int64_t p = wanted; p >= wanted / 2; --p)
+    if (extent % p == 0) return p;
+  for (std::int64_t p = wanted; p <= 2 * wanted; ++p)
+    if (extent % p == 0) return p;
+  return wanted;
+}
+
+void plan_split(ReductionPlan& plan, const IndexedForm& form) {
+  std::int64_t outer = 1, total = 1;
+  for (std::size_t d = 0; d < form.domain.size(); ++d)
+    if (plan.rows || d + 1 < form.domain.size()) outer *= form.domain[d];
+  for (std::int64_t e : form.reduction) total *= e;
+  std::int64_t lanes = plan.rows || form.domain.empty() ? 1 : form.domain.back();
+  if (outer >= 16 || total < 256 || outer * total * lanes < (1 << 16)) return;
+  int best = -1;
+  for (std::size_t r = 0; r < form.reduction.size(); ++r) {
+    if (form.reduction[r] >= 16) {
+      best = static_cast<int>(r);
+      break;
+    }
+    if (best < 0 || form.reduction[r] > form.reduction[static_cast<std::size_t>(best)]) best = static_cast<int>(r);
+  }
+  std::int64_t extent = form.reduction[static_cast<std::size_t>(best)];
+  std::int64_t wanted = std::clamp<std::int64_t>(total * lanes / 8192, 2, 64);
+  plan.split = best;
+  plan.parts = count_parts(extent, wanted);
+  plan.length = (extent + plan.parts - 1) / plan.parts;
+}
+
+}  // namespace
+
+ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& operand_shapes,
+                             DType dtype, const Target& target) {
+  ReductionPlan plan;
+  std::vector<std::vector<std::int64_t>> moves;
+  for (const OperandAccess& a : form.accesses)
+    moves.push_back(linear_coefficients(a, operand_shapes[static_cast<std::size_t>(a.operand)], form.variables()));
+  std::size_t before = form.reduction.size();
+  bool separate = uses_index(form);
+  for (std::size_t r = 0; r < form.reduction.size(); ++r) {
+    if (form.reduction[r] == 1) continue;
+    if (before < form.reduction.size() && !separate && walks_as_one(form, moves, before, r)) plan.runs.back().push_back(r);
+    else plan.runs.push_back({r});
+    before = r;
+  }
+  if (plan.runs.empty()) return plan;
+  // Rows where the last run is innermost in the first operand and fills lanes, or where there is nothing else to fill them.
+  std::int64_t run = 1;
+  for (std::size_t r : plan.runs.back()) run *= form.reduction[r];
+  std::int64_t step = moves.empty() ? 1 : std::abs(moves[0][form.domain.size() + plan.runs.back().back()]);
+  std::int64_t kept = 0;
+  bool innermost = true;
+  for (std::size_t d = 0; d < form.domain.size(); ++d) {
+    if (form.domain[d] == 1) continue;
+    kept = form.domain[d];
+    if (!moves.empty() && moves[0][d] != 0 && std::abs(moves[0][d]) <= step) innermost = false;
+  }
+  plan.rows = (innermost && run >= 8) || (kept <= 1 && run >= 8);
+  if (plan.rows) {
+    int lanes = std::max(1, target.lanes(byte_size(dtype)));
+    plan.lanes = lanes;
+    while (plan.lanes < 4 * lanes && run >= 2 * plan.lanes) plan.lanes *= 2;
+  }
+  plan_split(plan, form);
+  return plan;
+}
+
+}  // namespace gradc

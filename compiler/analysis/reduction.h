@@ -1,0 +1,29 @@
+// How a reduction is walked: a function of its indexed form, dtype and target alone, so that the order of a sum is too.
+#pragma once
+
+#include <vector>
+
+#include "ir/indexed.h"
+#include "ir/target.h"
+
+namespace gradc {
+
+struct ReductionPlan {
+  bool rows = false;  // lanes run over the last run of the reduction; otherwise over the last domain dimension
+  int lanes = 1;      // rows: lanes of the accumulator
+  // Reduction variables of extent > 1, outer to inner; the variables of a run are walked as one loop.
+  std::vector<std::vector<std::size_t>> runs;
+  // A variable cut into `parts` of `length` (the last one shorter where it does not divide): partial results first, then
+  // these one after another. -1: none.
+  int split = -1;
+  std::int64_t parts = 1, length = 0;
+};
+
+ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& operand_shapes,
+                             DType dtype, const Target& target);
+
+// How many elements an access moves by when a variable does; row-major operand of this shape.
+std::vector<std::int64_t> linear_coefficients(const OperandAccess& access, const std::vector<std::int64_t>& shape,
+                                              std::size_t variables);
+
+}  // namespace gradc

@@ -1,0 +1,514 @@
+// Contractions: sums of products by register tiles.
+//
+// 1. The plan (contract_plan.h) says which operand takes the lanes and cuts a row and a lane dimension into pieces.
+// 2. Operands are read in place, copied with zeros around, or packed (pack.cpp).
+// 3. One kernel for every kind of piece of the outermost loop. Where the panel of a block of lanes is larger than a share of
+//    the second-level cache, the depth is cut: a piece's accumulators stay in the worker's scratch over all cuts.
+// 4. Tiles write the result in place, or a scratch tile, from which the epilogue (the nodes of the group that follow
+//    the contraction element by element) is stored.
+#include "compiler/lower/contract.h"
+
+#include <algorithm>
+
+#include "compiler/lower/nest.h"
+#include "compiler/lower/walk.h"
+
+namespace gradc {
+
+std::int64_t ContractionTask::extent(std::size_t variable) const {
+  return variable < form.domain.size() ? form.domain[variable] : form.reduction[variable - form.domain.size()];
+}
+
+const Value* ContractionTask::operand(int access) const {
+  return node->operands[static_cast<std::size_t>(form.accesses[static_cast<std::size_t>(access)].operand)];
+}
+
+namespace {
+
+// A loop of the kernel: a whole dimension, or the pieces of the row or lane dimension.
+struct TileLoop {
+  enum class Of : std::uint8_t { dim, row, lane } of = Of::dim;
+  ContractionDim dim;
+  std::vector<Pieces> pieces;
+};
+
+// A level of the depth that tiles walk, after merging.
+struct DepthDim {
+  std::int64_t extent, a, b;
+};
+
+// What an element of the value that follows the contraction is, in the coordinates of the contraction's result.
+std::optional<Coordinates> follow(Engine& engine, Buffers& buffers, const Value* value, const Value* from,
+                                  const Coordinates& at) {
+  value = buffers.resolve(value);
+  if (value == from) return at;
+  if (!value->node || buffers.find(value) >= 0) return std::nullopt;
+  const Node& node = *value->node;
+  if (node.op->irregular == Irregular::reshape) {
+    auto inner = follow(engine, buffers, node.operands[0], from, at);
+    if (!inner) return std::nullopt;
+    return engine.reshape(*inner, sizes(node.operands[0]->type.shape), sizes(value->type.shape));
+  }
+  if (node.op->irregular != Irregular::none || is_reduction(node)) return std::nullopt;
+  IndexedForm form = indexed_form(node);
+  if (!form.result.empty()) return std::nullopt;
+  for (const OperandAccess& access : form.accesses) {
+    const Value* operand = node.operands[static_cast<std::size_t>(access.operand)];
+    if (access.guarded || operand->type.elements() != value->type.elements()) continue;
+    auto inner = follow(engine, buffers, operand, from, at);
+    if (!inner) continue;
+    Coordinates out(form.domain.size());
+    bool plain = true;
+    for (std::size_t d = 0; d < access.index.size(); ++d)
+      for (std::size_t v = 0; v < form.domain.size(); ++v) {
+        std::int64_t c = access.index[d].coefficients[v];
+        if (c == 0 || form.domain[v] == 1) continue;
+        plain = plain && c == 1 && access.index[d].offset == 0 && access.index[d].divisor == 1;
+        out[v] = (*inner)[d];
+      }
+    if (plain) return out;
+  }
+  return std::nullopt;
+}
+
+class ContractionKernels {
+ public:
+  ContractionKernels(Lowering& lowering, const ContractionTask& task, std::vector<const Value*> results)
+      : lowering_(lowering), task_(task), results_(std::move(results)) {}
+
+  void run() {
+    rows_ = place_rows_operand(lowering_, task_);
+    for (const Pieces& pieces : task_.plan.lanes) lanes_.push_back(place_lanes_operand(lowering_, task_, pieces));
+    plan_direct();
+    plan_depth();
+    plan_loops();
+    const TileLoop& first = loops_[0];
+    if (first.of == TileLoop::Of::dim) {
+      kernel(0, 0, first.dim.extent);
+    } else {
+      for (std::size_t g = 0; g < first.pieces.size(); ++g) kernel(g, 0, first.pieces[g].count);
+    }
+  }
+
+ private:
+  // Where one tile is: its pieces, the form's variables, and where its accumulators lie.
+  struct Place {
+    const Pieces* row = nullptr;
+    const Pieces* lane = nullptr;
+    std::size_t lane_kind = 0;
+    Affine row_block, lane_block;
+    Coordinates variables;
+    Affine scratch;
+  };
+
+  DType type() const { return task_.node->result()->type.dtype; }
+  std::int64_t element_bytes() const { return byte_size(type()); }
+
+  // The result itself takes the tiles where it alone is wanted, its rows are whole and their elements neighbours.
+  void plan_direct() {
+    const Value* value = task_.node->result();
+    std::vector<std::int64_t> strides = row_major_strides(sizes(value->type.shape));
+    result_coefficients_.assign(task_.form.variables(), 0);
+    for (std::size_t d = 0; d < strides.size(); ++d) {
+      if (task_.form.result.empty()) result_coefficients_[d] += strides[d];
+      else
+        for (std::size_t v = 0; v < task_.form.domain.size(); ++v)
+          result_coefficients_[v] += strides[d] * task_.form.result[d].coefficients[v];
+    }
+    if (!task_.form.result.empty())
+      for (std::size_t d = 0; d < strides.size(); ++d) result_base_ += strides[d] * task_.form.result[d].offset;
+    direct_ = results_.size() == 1 && results_[0] == value &&
+              result_coefficients_[task_.plan.lane.variable] == 1 && task_.plan.lanes.size() == 1 &&
+              task_.plan.lanes[0].size == task_.plan.lanes[0].padded;
+  }
+
+  void plan_depth() {
+    for (const ContractionDim& dim : task_.dims.k) {
+      DepthDim next{dim.extent, rows_.coefficients[dim.variable], 0};
+      bool merge = !depth_.empty() && depth_.back().a == next.a * next.extent;
+      for (const Panel& lanes : lanes_) {
+        std::int64_t inner = lanes.coefficients[dim.variable];
+        merge = merge && lane_step(lanes, depth_.size() - 1) == inner * next.extent;
+      }
+      if (merge) {
+        depth_.back().extent *= next.extent;
+        depth_.back().a = next.a;
+        depth_variables_.back() = dim.variable;
+      } else {
+        depth_.push_back(next);
+        depth_variables_.push_back(dim.variable);
+      }
+    }
+    std::int64_t widest = 0;
+    for (const Pieces& lane : task_.plan.lanes) widest = std::max(widest, lane.padded);
+    std::int64_t most = std::max<std::int64_t>(64, lowering_.target().l2_bytes / 8 / (widest * element_bytes()));
+    std::int64_t whole = 1;
+    for (const DepthDim& d : depth_) whole *= d.extent;
+    if (whole <= 2 * most && depth_.size() <= 4) return;
+    // The first dimension that is cut, and its cut: what stands behind it is walked whole.
+    std::int64_t behind = 1;
+    cut_ = depth_.size();
+    while (cut_ > 0 && behind * depth_[cut_ - 1].extent <= most && depth_.size() - cut_ < 3) behind *= depth_[--cut_].extent;
+    if (cut_ == 0) cut_ = 1, behind /= depth_[0].extent;
+    --cut_;
+    chunk_ = std::clamp<std::int64_t>(most / behind, 1, depth_[cut_].extent);
+    blocked_ = true;
+  }
+
+  std::int64_t lane_step(const Panel& lanes, std::size_t d) const { return lanes.coefficients[depth_variables_[d]]; }
+
+  void plan_loops() {
+    std::vector<TileLoop> all;
+    auto add = [&](const std::vector<ContractionDim>& dims) {
+      for (const ContractionDim& dim : dims) all.push_back({TileLoop::Of::dim, dim, {}});
+    };
+    add(task_.dims.batch);
+    add(task_.plan.outer_m);
+    TileLoop row{TileLoop::Of::row, task_.plan.row, task_.plan.rows};
+    TileLoop lane{TileLoop::Of::lane, task_.plan.lane, task_.plan.lanes};
+    add(task_.plan.outer_n);
+    std::int64_t depth = product(task_.dims.k);
+    bool rows_stay = task_.plan.row.extent * depth * element_bytes() <= lowering_.target().l2_bytes / 2;
+    all.push_back(rows_stay ? lane : row);
+    all.push_back(rows_stay ? row : lane);
+    // The loop of most rounds goes outside, for threads; the first that has plenty is enough.
+    auto rounds = [](const TileLoop& loop) { return loop.of == TileLoop::Of::dim ? loop.dim.extent : loop.pieces[0].count; };
+    auto best = std::find_if(all.begin(), all.end(), [&](const TileLoop& l) { return rounds(l) >= 16; });
+    if (best == all.end())
+      best = std::max_element(all.begin(), all.end(), [&](const auto& x, const auto& y) { return rounds(x) < rounds(y); });
+    std::rotate(all.begin(), best, best + 1);
+    loops_ = std::move(all);
+    inside_ = loops_.size();
+    if (!blocked_) return;
+    // As many loops as scratch has room for run inside the cuts of the depth.
+    std::int64_t room = lowering_.target().l2_bytes / 2 / element_bytes(), held = 1;
+    auto span = [&](const TileLoop& loop) {
+      if (loop.of == TileLoop::Of::dim) return loop.dim.extent;
+      std::int64_t sum = 0;
+      for (const Pieces& p : loop.pieces) sum += p.count * p.padded;
+      return sum;
+    };
+    if (!direct_)
+      for (const TileLoop& loop : loops_)
+        if (loop.of != TileLoop::Of::dim) held *= loop.of == TileLoop::Of::row ? loop.pieces[0].padded : loop.pieces[0].padded;
+    while (inside_ > 1) {
+      const TileLoop& loop = loops_[inside_ - 1];
+      std::int64_t grown = held * (loop.of == TileLoop::Of::dim ? loop.dim.extent
+                                                               : (span(loop) + loop.pieces[0].padded - 1) / loop.pieces[0].padded);
+      if (!direct_ && grown > room) break;
+      held = grown;
+      --inside_;
+    }
+  }
+
+  // One kernel; the outermost loop runs over one kind of pieces.
+  void kernel(std::size_t kind, std::int64_t, std::int64_t) {
+    KernelWriter writer(lowering_.program(), "contract");
+    Engine engine(writer, lowering_.buffers());
+    w_ = &writer;
+    engine_ = &engine;
+    scratch_ = direct_ ? lowering_.reserve(task_.node->result()) : -1;
+    if (!direct_) scratch_ = lowering_.buffers().add_worker("tile", type(), scratch_elements(kind));
+    Place place;
+    place.variables.assign(task_.form.variables(), Coordinate{});
+    visit(0, inside_, place, static_cast<int>(kind), [&](Place& outer) {
+      if (!blocked_) {
+        tile(outer, {}, whole_depth(), false);
+        epilogue(outer);
+        return;
+      }
+      inner_loops(outer, [&](Place& p) { clear(p); });
+      depth_blocks(outer);
+      if (!direct_) inner_loops(outer, [&](Place& p) { epilogue(p); });
+    });
+    Kernel done = writer.finish();
+    shape_nest(done);
+    lowering_.add(std::move(done), task_.node->result());
+  }
+
+  // Accumulators that live at once: those of all loops inside the cuts.
+  std::int64_t scratch_elements(std::size_t kind) const {
+    std::int64_t rows = 0, columns = 0, others = 1;
+    for (std::size_t i = 0; i < loops_.size(); ++i) {
+      const TileLoop& loop = loops_[i];
+      if (loop.of == TileLoop::Of::dim) {
+        if (i >= inside_) others *= loop.dim.extent;
+        continue;
+      }
+      std::int64_t& sum = loop.of == TileLoop::Of::row ? rows : columns;
+      for (std::size_t g = 0; g < loop.pieces.size(); ++g) {
+        if (i == 0 && g != kind) continue;
+        const Pieces& p = loop.pieces[g];
+        if (i >= inside_) sum += p.count * p.padded;
+        else sum = std::max(sum, p.padded);
+      }
+    }
+    return rows * columns * others;
+  }
+
+  // Runs f inside the loops [from, to), for every kind of piece; the first loop takes one kind only.
+  template <class F>
+  void visit(std::size_t from, std::size_t to, Place place, int only, F f) {
+    if (from == to) {
+      f(place);
+      return;
+    }
+    const TileLoop& loop = loops_[from];
+    const bool inside = from >= inside_;
+    if (loop.of == TileLoop::Of::dim) {
+      int v = w_->open(loop.dim.extent);
+      place.variables[loop.dim.variable] = coordinate(affine_variable(v));
+      if (inside) place.scratch = place.scratch * loop.dim.extent + affine_variable(v);
+      visit(from + 1, to, place, -1, f);
+      w_->close();
+      return;
+    }
+    for (std::size_t g = 0; g < loop.pieces.size(); ++g) {
+      if (only >= 0 && static_cast<int>(g) != only) continue;
+      const Pieces& pieces = loop.pieces[g];
+      Place next = place;
+      Affine block;
+      if (pieces.count > 1) block = affine_variable(w_->open(pieces.count));
+      if (loop.of == TileLoop::Of::row) {
+        next.row = &pieces;
+        next.row_block = block;
+      } else {
+        next.lane = &pieces;
+        next.lane_kind = g;
+        next.lane_block = block;
+      }
+      visit(from + 1, to, next, -1, f);
+      if (pieces.count > 1) w_->close();
+    }
+  }
+
+  template <class F>
+  void inner_loops(const Place& outer, F f) {
+    visit(inside_, loops_.size(), outer, -1, f);
+  }
+
+  // Scratch: [other loops inside][row][column], rows and columns of all pieces one after another.
+  Affine scratch_at(const Place& p, std::int64_t& row_stride) const {
+    std::int64_t rows = p.row->padded, columns = p.lane->padded;
+    Affine row, column;
+    for (std::size_t i = inside_; i < loops_.size(); ++i) {
+      const TileLoop& loop = loops_[i];
+      if (loop.of == TileLoop::Of::dim) continue;
+      std::int64_t sum = 0;
+      for (const Pieces& piece : loop.pieces) sum += piece.count * piece.padded;
+      if (loop.of == TileLoop::Of::row) {
+        rows = sum;
+        row = p.row_block * p.row->padded + affine_constant(p.row->start);
+      } else {
+        columns = sum;
+        column = p.lane_block * p.lane->padded + affine_constant(p.lane->start);
+      }
+    }
+    row_stride = columns;
+    return (p.scratch * rows + row) * columns + column;
+  }
+
+  Affine result_at(const Place& p) const {
+    Affine at = affine_constant(result_base_);
+    for (std::size_t v = 0; v < task_.form.domain.size(); ++v)
+      at = at + p.variables[v].affine * result_coefficients_[v];
+    at = at + (p.row_block * p.row->padded + affine_constant(p.row->start)) * result_coefficients_[task_.plan.row.variable];
+    return at + p.lane_block * p.lane->padded + affine_constant(p.lane->start);
+  }
+
+  std::vector<DepthDim> whole_depth() const { return depth_; }
+
+  void tile(const Place& p, const Affine (&at)[2], const std::vector<DepthDim>& depth, bool accumulate) {
+    const Panel& lanes = lanes_[p.lane_kind];
+    Tile t;
+    t.dtype = type();
+    t.rows = static_cast<int>(p.row->size);
+    t.columns = static_cast<int>(p.lane->padded);
+    t.accumulate = accumulate;
+    t.a = rows_.buffer;
+    t.b = lanes.buffer;
+    t.c = scratch_;
+    std::int64_t row_step = rows_.coefficients[task_.plan.row.variable];
+    t.a_base = affine_constant(rows_.base) + at[0];
+    t.b_base = affine_constant(lanes.base) + at[1];
+    for (std::size_t v = 0; v < task_.form.domain.size(); ++v) {
+      t.a_base = t.a_base + p.variables[v].affine * rows_.coefficients[v];
+      t.b_base = t.b_base + p.variables[v].affine * lanes.coefficients[v];
+    }
+    t.a_base = t.a_base + (p.row_block * p.row->padded + affine_constant(p.row->start)) * row_step;
+    t.b_base = t.b_base + p.lane_block * lanes.block;
+    t.a_row = row_step;
+    t.c_base = direct_ ? result_at(p) : scratch_at(p, t.c_row);
+    if (direct_) t.c_row = result_coefficients_[task_.plan.row.variable];
+    for (const DepthDim& d : depth) {
+      // The lanes operand's step is that of its own kind of panel.
+      std::size_t which = static_cast<std::size_t>(&d - depth.data()) + (blocked_ ? cut_ : 0);
+      t.depth.push_back({d.extent, d.a, lane_step(lanes, which)});
+    }
+    w_->tile(std::move(t));
+  }
+
+  // The cuts of the depth in the order of the sum, all loops inside at each.
+  void depth_blocks(const Place& outer) {
+    Affine a_at;
+    std::vector<std::pair<std::size_t, Affine>> steps;
+    for (std::size_t d = 0; d < cut_; ++d) {
+      Affine v = affine_variable(w_->open(depth_[d].extent));
+      a_at = a_at + v * depth_[d].a;
+      steps.emplace_back(d, v);
+    }
+    std::int64_t whole = depth_[cut_].extent / chunk_, rest = depth_[cut_].extent % chunk_;
+    auto block = [&](Affine start, std::int64_t extent) {
+      std::vector<DepthDim> depth(depth_.begin() + static_cast<std::ptrdiff_t>(cut_), depth_.end());
+      depth[0].extent = extent;
+      inner_loops(outer, [&](Place& p) {
+        Affine at[2] = {a_at + start * depth_[cut_].a, start * lane_step(lanes_[p.lane_kind], cut_)};
+        for (auto& [d, v] : steps) at[1] = at[1] + v * lane_step(lanes_[p.lane_kind], d);
+        tile(p, at, depth, true);
+      });
+    };
+    if (whole > 1) {
+      Affine v = affine_variable(w_->open(whole));
+      block(v * chunk_, chunk_);
+      w_->close();
+    } else {
+      block(affine_constant(0), chunk_);
+    }
+    if (rest > 0) block(affine_constant(whole * chunk_), rest);
+    for (std::size_t d = 0; d < cut_; ++d) w_->close();
+  }
+
+  // Opens rows and columns of a tile and gives the element of the accumulators there.
+  Access open_element(const Place& p, bool rows_inside, std::int64_t columns, Affine& r, Affine& c) {
+    auto open = [&](std::int64_t extent, bool vector) {
+      vector = vector && lowering_.vectorize();
+      return affine_variable(w_->open(extent, vector ? Loop::Mark::vector : Loop::Mark::serial,
+                                      vector ? lowering_.lanes(type()) : 0));
+    };
+    if (rows_inside) {
+      c = open(columns, false);
+      r = open(p.row->size, true);
+    } else {
+      r = open(p.row->size, false);
+      c = open(columns, true);
+    }
+    std::int64_t row_stride = 0;
+    Affine at = direct_ ? result_at(p) : scratch_at(p, row_stride);
+    if (direct_) row_stride = result_coefficients_[task_.plan.row.variable];
+    Access access;
+    access.buffer = scratch_;
+    Subscript s;
+    s.affine = at + r * row_stride + c;
+    s.extent = w_->range(s.affine).high + 1;
+    access.subscripts.push_back(s);
+    return access;
+  }
+
+  void clear(const Place& p) {
+    Affine r, c;
+    Access access = open_element(p, false, p.lane->padded, r, c);
+    w_->store(access, w_->number(type(), 0));
+    w_->close();
+    w_->close();
+  }
+
+  void epilogue(const Place& p) {
+    if (direct_) return;
+    bool rows_inside = result_coefficients_[task_.plan.lane.variable] != 1 &&
+                       result_coefficients_[task_.plan.row.variable] == 1;
+    Affine r, c;
+    Access access = open_element(p, rows_inside, p.lane->size, r, c);
+    Coordinates domain(p.variables.begin(), p.variables.begin() + static_cast<std::ptrdiff_t>(task_.form.domain.size()));
+    domain[task_.plan.row.variable] = coordinate(p.row_block * p.row->padded + affine_constant(p.row->start) + r);
+    domain[task_.plan.lane.variable] = coordinate(p.lane_block * p.lane->padded + affine_constant(p.lane->start) + c);
+    Coordinates at = result_coordinates(*engine_, task_.form, domain);
+    const Value* value = task_.node->result();
+    engine_->know(value, at, w_->load(access, true));
+    std::vector<std::pair<Access, Scalar>> stores;
+    for (const Value* result : results_) {
+      auto where = follow(*engine_, lowering_.buffers(), result, value, at);
+      if (!where) throw NeedsBuffer{value};
+      Scalar element = engine_->at(result, *where);
+      stores.emplace_back(access_of(*w_, lowering_.reserve(result), sizes(result->type.shape), *where, 0, false), element);
+    }
+    for (auto& [to, element] : stores) w_->store(std::move(to), element);
+    w_->close();
+    w_->close();
+  }
+
+  Lowering& lowering_;
+  const ContractionTask& task_;
+  std::vector<const Value*> results_;
+  Panel rows_;
+  std::vector<Panel> lanes_;  // one for each kind of blocks
+  bool direct_ = false;
+  std::int64_t result_base_ = 0;
+  std::vector<std::int64_t> result_coefficients_;  // of form variables, in elements of the result
+  std::vector<DepthDim> depth_;
+  std::vector<std::size_t> depth_variables_;       // the innermost variable of each
+  bool blocked_ = false;
+  std::size_t cut_ = 0;                            // the dimension of the depth that is cut
+  std::int64_t chunk_ = 1;
+  std::vector<TileLoop> loops_;
+  std::size_t inside_ = 0;                         // loops from here on run inside the cuts
+  int scratch_ = -1;
+  KernelWriter* w_ = nullptr;
+  Engine* engine_ = nullptr;
+};
+
+bool depends_on(Buffers& buffers, const Value* value, const Value* on, std::set<const Value*>& seen) {
+  value = buffers.resolve(value);
+  if (value == on) return true;
+  if (!seen.insert(value).second || buffers.find(value) >= 0 || !value->node) return false;
+  return std::any_of(value->node->operands.begin(), value->node->operands.end(),
+                     [&](const Value* v) { return depends_on(buffers, v, on, seen); });
+}
+
+}  // namespace
+
+bool lower_contraction(Lowering& lowering, const Node& node, const Group& group) {
+  if (!is_reduction(node)) return false;
+  const Value* value = node.result();
+  if (lowering.buffers().find(value) >= 0) return true;
+  ContractionTask task;
+  task.node = &node;
+  task.form = indexed_form(node);
+  std::vector<std::vector<std::int64_t>> shapes;
+  for (const Value* operand : node.operands) shapes.push_back(sizes(operand->type.shape));
+  auto dims = find_contraction(task.form, shapes, value->type.dtype);
+  if (!dims) return false;
+  task.dims = std::move(*dims);
+  for (int a = 0; a < 2; ++a) {
+    OperandFacts& facts = task.facts[a];
+    facts.access = &task.form.accesses[static_cast<std::size_t>(a)];
+    facts.shape = shapes[static_cast<std::size_t>(facts.access->operand)];
+    facts.in_memory = lowering.buffers().find(task.operand(a)) >= 0;
+    facts.coefficients = linear_coefficients(*facts.access, facts.shape, task.form.variables());
+  }
+  std::vector<std::int64_t> strides = row_major_strides(sizes(value->type.shape)), moves(task.form.variables(), 0);
+  for (std::size_t d = 0; d < strides.size(); ++d)
+    for (std::size_t v = 0; v < task.form.domain.size(); ++v)
+      moves[v] += strides[d] * (task.form.result.empty() ? v == d : task.form.result[d].coefficients[v]);
+  task.plan = plan_contraction(task.dims, task.facts, moves, value->type.dtype, lowering.target());
+  std::vector<const Value*> results;
+  for (const Value* result : group.results) {
+    std::set<const Value*> seen;
+    bool whole = result->type.elements() == value->type.elements();
+    if (whole && depends_on(lowering.buffers(), result, value, seen)) results.push_back(result);
+  }
+  if (results.empty()) results = {value};
+  for (int round = 0;; ++round) {
+    ensure(round < 1000, "a contraction's epilogue could not be lowered");
+    try {
+      ContractionKernels(lowering, task, results).run();
+      break;
+    } catch (const NeedsBuffer& needs) {
+      if (needs.value == value) results = {value};
+      else lowering.materialize(needs.value);
+    }
+  }
+  for (const Value* result : results) lowering.written(result);
+  return true;
+}
+
+}  // namespace gradc

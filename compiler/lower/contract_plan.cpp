@@ -1,0 +1,117 @@
+// How a contraction is tiled: see contract_plan.h.
+#include "compiler/lower/contract_plan.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace gradc {
+
+bool OperandFacts::direct() const {
+  return in_memory && !access->guarded &&
+         std::all_of(access->index.begin(), access->index.end(), [](const IndexMap& m) { return m.divisor == 1; });
+}
+
+namespace {
+
+// Cycles, as measured on wide cores: two fused multiply-adds and two loads a cycle, four cycles of latency.
+constexpr double kTileOverhead = 30;
+constexpr double kCopy = 0.3, kPack = 0.2, kTransposedPack = 1.0, kStore = 0.15, kTransposedStore = 0.6;
+
+// Rows of a tile with this many vectors a row: accumulators, the lanes operand and, without broadcasts from memory, one
+// register for the row operand.
+std::int64_t most_rows(int vectors, const Target& target) {
+  int free = target.vector_registers - vectors - (target.masks ? 0 : 1);
+  return std::min<std::int64_t>(free / vectors, 24);
+}
+
+double cycles_of_step(std::int64_t rows, std::int64_t vectors) {
+  double fma = 0.5 * static_cast<double>(rows * vectors), loads = 0.5 * static_cast<double>(rows + vectors);
+  return std::max({fma, loads, 4.0});
+}
+
+// ⌈extent / most⌉ tiles as even as can be: two sizes that differ by one.
+std::vector<Pieces> even_rows(std::int64_t extent, std::int64_t most) {
+  std::int64_t tiles = (extent + most - 1) / most, size = (extent + tiles - 1) / tiles;
+  std::int64_t shorter = tiles * size - extent, full = tiles - shorter;
+  std::vector<Pieces> out;
+  if (full > 0) out.push_back({0, full, size, size});
+  if (shorter > 0) out.push_back({full * size, shorter, size - 1, size - 1});
+  return out;
+}
+
+// Whole blocks of `vectors` registers, and the rest in as few registers as hold it.
+std::vector<Pieces> lane_blocks(std::int64_t extent, std::int64_t vectors, std::int64_t lanes) {
+  std::int64_t block = vectors * lanes, full = extent / block, rest = extent % block;
+  std::vector<Pieces> out;
+  if (full > 0) out.push_back({0, full, block, block});
+  if (rest > 0) out.push_back({full * block, 1, rest, (rest + lanes - 1) / lanes * lanes});
+  return out;
+}
+
+double count_elements(const OperandFacts& facts) {
+  double n = 1;
+  for (std::int64_t s : facts.shape) n *= static_cast<double>(s);
+  return n;
+}
+
+double tile_cycles(const ContractionPlan& plan, double depth, std::int64_t lanes) {
+  double sum = 0;
+  for (const Pieces& r : plan.rows)
+    for (const Pieces& l : plan.lanes) {
+      std::int64_t vectors = l.padded / lanes;
+      sum += static_cast<double>(r.count * l.count) *
+             (depth * cycles_of_step(r.size, vectors) + kTileOverhead + 2.0 * static_cast<double>(r.size * vectors));
+    }
+  return sum;
+}
+
+}  // namespace
+
+ContractionPlan plan_contraction(const Contraction& contraction, const OperandFacts (&operands)[2],
+                                 const std::vector<std::int64_t>& result_coefficients, DType dtype,
+                                 const Target& target) {
+  ContractionPlan best;
+  best.cost = std::numeric_limits<double>::infinity();
+  const std::int64_t lanes = std::max<std::int64_t>(1, target.lanes(byte_size(dtype)));
+  const double depth = static_cast<double>(product(contraction.k)), batch = static_cast<double>(product(contraction.batch));
+  for (int a = 0; a < 2; ++a) {
+    const int b = 1 - a;
+    const auto& m = a == 0 ? contraction.m : contraction.n;
+    const auto& n = a == 0 ? contraction.n : contraction.m;
+    for (std::size_t row = 0; row < m.size(); ++row)
+      for (std::size_t lane = 0; lane < n.size(); ++lane)
+        for (int vectors = 1; vectors <= 8; ++vectors) {
+          if (most_rows(vectors, target) < 1) continue;
+          ContractionPlan plan;
+          plan.a = a;
+          plan.b = b;
+          plan.row = m[row];
+          plan.lane = n[lane];
+          plan.lanes = lane_blocks(n[lane].extent, vectors, lanes);
+          std::int64_t widest = plan.lanes[0].padded / lanes;
+          if (widest != vectors) continue;
+          plan.rows = even_rows(m[row].extent, most_rows(vectors, target));
+          for (std::size_t i = 0; i < m.size(); ++i)
+            if (i != row) plan.outer_m.push_back(m[i]);
+          for (std::size_t i = 0; i < n.size(); ++i)
+            if (i != lane) plan.outer_n.push_back(n[i]);
+          double outer = batch * static_cast<double>(product(plan.outer_m) * product(plan.outer_n));
+          plan.cost = outer * tile_cycles(plan, depth, lanes);
+          bool straight = operands[b].coefficients[plan.lane.variable] == 1;
+          bool whole = plan.lanes.size() == 1 && plan.lanes[0].size == plan.lanes[0].padded;
+          double panels = batch * depth * static_cast<double>(product(n));
+          if (!operands[b].direct() || !straight || !whole) {
+            bool only_rest = operands[b].direct() && straight;
+            panels *= only_rest ? static_cast<double>(plan.lanes.back().padded) / static_cast<double>(plan.lane.extent) : 1;
+            plan.cost += panels * (straight ? kPack : kTransposedPack);
+          }
+          if (!operands[a].direct()) plan.cost += count_elements(operands[a]) * kCopy;
+          double results = batch * static_cast<double>(product(m) * product(n));
+          plan.cost += results * (result_coefficients[plan.lane.variable] == 1 ? kStore : kTransposedStore);
+          if (plan.cost < best.cost) best = plan;
+        }
+  }
+  return best;
+}
+
+}  // namespace gradc

@@ -1,0 +1,41 @@
+// How a contraction is tiled: which operand takes the lanes, which dimension the rows, and what is packed or copied.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "compiler/analysis/contraction.h"
+#include "ir/indexed.h"
+#include "ir/target.h"
+
+namespace gradc {
+
+// What the plan needs to know of an operand.
+struct OperandFacts {
+  bool in_memory = false;                  // not computed by the group
+  std::vector<std::int64_t> shape;
+  const OperandAccess* access = nullptr;
+  std::vector<std::int64_t> coefficients;  // of every form variable, in elements
+
+  // Readable at base + Σ coefficient * variable.
+  bool direct() const;
+};
+
+// Equal pieces of a dimension: `count` of them from `start`, each `size` long, padded to `padded`.
+struct Pieces {
+  std::int64_t start = 0, count = 1, size = 1, padded = 1;
+};
+
+struct ContractionPlan {
+  int a = 0, b = 1;                         // accesses: broadcast rows and lanes
+  std::vector<ContractionDim> outer_m, outer_n;
+  ContractionDim row, lane;
+  std::vector<Pieces> rows, lanes;          // of `row` and `lane`
+  double cost = 0;                          // estimated cycles
+};
+
+ContractionPlan plan_contraction(const Contraction& contraction, const OperandFacts (&operands)[2],
+                                 const std::vector<std::int64_t>& result_coefficients, DType dtype,
+                                 const Target& target);
+
+}  // namespace gradc

@@ -1,0 +1,115 @@
+// Reduction kernels: rows (lanes over the reduced dimension), columns and windows (lanes over the last kept one).
+#include <algorithm>
+
+#include "compiler/analysis/reduction.h"
+#include "compiler/lower/lowering.h"
+#include "compiler/lower/nest.h"
+#include "compiler/lower/walk.h"
+
+namespace gradc {
+
+bool is_reduction(const Node& node) {
+  return node.op->irregular == Irregular::none && node.results.size() == 1 &&
+         !indexed_form(node).reduction.empty();
+}
+
+namespace {
+
+void fill(Lowering& lowering, const Value* value, ScalarValue element) {
+  std::int64_t count = value->type.elements();
+  if (count > 0) {
+    KernelWriter writer(lowering.program(), "loop");
+    int i = writer.open(count, lowering.innermost_mark(),
+                        lowering.vectorize() ? lowering.lanes(value->type.dtype) : 0);
+    Scalar scalar = writer.constant(value->type.dtype, element);
+    writer.store(access_of(writer, lowering.reserve(value), {count}, {coordinate(affine_variable(i))}, 0, false), scalar);
+    writer.close();
+    Kernel kernel = writer.finish();
+    shape_nest(kernel);
+    lowering.add(std::move(kernel), value);
+  }
+  lowering.written(value);
+}
+
+// partial[part, domain…] → result, the parts one after another.
+void combine_parts(Lowering& lowering, const Node& node, const IndexedForm& form, int partial, std::int64_t parts) {
+  const Value* value = node.result();
+  KernelWriter writer(lowering.program(), "reduce");
+  Engine engine(writer, lowering.buffers());
+  std::vector<std::int64_t> sizes_of_parts{parts};
+  Coordinates domain, at;
+  std::int64_t kept = 0;
+  for (std::int64_t e : form.domain) sizes_of_parts.push_back(e), kept += e > 1;
+  int opened = 0;
+  for (std::size_t d = 0; d < form.domain.size(); ++d) {
+    Affine a;
+    if (form.domain[d] > 1) {
+      bool last = ++opened == kept;
+      a = affine_variable(writer.open(form.domain[d], last ? lowering.innermost_mark() : Loop::Mark::serial,
+                                      last && lowering.vectorize() ? lowering.lanes(value->type.dtype) : 0));
+    }
+    domain.push_back(coordinate(a));
+  }
+  Scalar init = writer.constant(value->type.dtype, identity_of(form.combiner, value->type.dtype));
+  at = domain;
+  at.insert(at.begin(), coordinate(affine_variable(writer.open(parts))));
+  Scalar part = writer.load(access_of(writer, partial, sizes_of_parts, at, 0, false));
+  Accumulator sum{form.combiner, value->type.dtype, init.id, part.id, -1};
+  Scalar total = writer.close({sum})[0];
+  store_result(lowering, writer, engine, node, form, domain, total);
+  for (int i = 0; i < opened; ++i) writer.close();
+  Kernel kernel = writer.finish();
+  shape_nest(kernel);
+  lowering.add(std::move(kernel), value);
+}
+
+}  // namespace
+
+void store_result(Lowering& lowering, KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& form,
+                  const Coordinates& domain, Scalar total) {
+  const Value* value = node.result();
+  Coordinates at = result_coordinates(engine, form, domain);
+  writer.store(access_of(writer, lowering.reserve(value), sizes(value->type.shape), at, 0, false), total);
+}
+
+void lower_reduction(Lowering& lowering, const Node& node) {
+  const Value* value = node.result();
+  const IndexedForm form = indexed_form(node);
+  bool empty = std::any_of(form.reduction.begin(), form.reduction.end(), [](std::int64_t e) { return e == 0; });
+  if (empty || value->type.elements() == 0) {
+    fill(lowering, value, identity_of(form.combiner, value->type.dtype));
+    return;
+  }
+  const ReductionPlan plan = plan_of(node, form, lowering.target());
+  int partial = -1;
+  if (plan.split >= 0) {
+    std::int64_t elements = plan.parts;
+    for (std::int64_t e : form.domain) elements *= e;
+    partial = lowering.buffers().add_arena("partial", value->type.dtype, elements);
+  }
+  lowering.attempt([&] {
+    bool window = !plan.rows && std::any_of(form.accesses.begin(), form.accesses.end(),
+                                            [](const OperandAccess& a) { return a.guarded; });
+    KernelWriter writer(lowering.program(), window ? "window" : "reduce");
+    Engine engine(writer, lowering.buffers());
+    DomainWalk domain = open_domain(lowering, writer, form, plan, value->type.dtype);
+    Scalar total = reduce(writer, engine, node, form, plan, domain);
+    if (partial >= 0) {
+      std::vector<std::int64_t> shape{plan.parts};
+      shape.insert(shape.end(), form.domain.begin(), form.domain.end());
+      Coordinates at = domain.variables;
+      at.insert(at.begin(), coordinate(domain.part));
+      writer.store(access_of(writer, partial, shape, at, 0, false), total);
+    } else {
+      store_result(lowering, writer, engine, node, form, domain.variables, total);
+    }
+    for (int i = 0; i < domain.loops; ++i) writer.close();
+    Kernel kernel = writer.finish();
+    shape_nest(kernel);
+    lowering.add(std::move(kernel), value);
+  });
+  if (partial >= 0) combine_parts(lowering, node, form, partial, plan.parts);
+  lowering.written(value);
+}
+
+}  // namespace gradc

@@ -1,0 +1,170 @@
+// Several reductions over one domain, and what is computed from them, in one kernel: softmax, normalisations, pooling with
+// its index. Each point of the domain runs the reductions in turn, then the writes.
+#include <algorithm>
+
+#include "compiler/lower/lowering.h"
+#include "compiler/lower/nest.h"
+#include "compiler/lower/walk.h"
+
+namespace gradc {
+
+namespace {
+
+struct Row {
+  const Node* node;
+  IndexedForm form;
+  ReductionPlan plan;
+};
+
+std::vector<std::int64_t> kept(const std::vector<std::int64_t>& shape) {
+  std::vector<std::int64_t> out;
+  for (std::int64_t e : shape)
+    if (e != 1) out.push_back(e);
+  return out;
+}
+
+bool share_domain(const std::vector<Row>& rows) {
+  for (const Row& row : rows)
+    if (row.plan.split >= 0 || row.plan.rows != rows[0].plan.rows || kept(row.form.domain) != kept(rows[0].form.domain))
+      return false;
+  return true;
+}
+
+// Domain variables of one form, given those of another with the same extents but for ones.
+Coordinates matched(const Coordinates& variables, const std::vector<std::int64_t>& from,
+                    const std::vector<std::int64_t>& to) {
+  Coordinates out(to.size());
+  std::size_t i = 0;
+  for (std::size_t d = 0; d < to.size(); ++d) {
+    if (to[d] == 1) continue;
+    while (from[i] == 1) ++i;
+    out[d] = variables[i++];
+  }
+  return out;
+}
+
+// The coordinates of a value with one element a domain point.
+std::optional<Coordinates> point_of(const KernelWriter& writer, const Row& row, const Coordinates& variables,
+                                    const std::vector<std::int64_t>& shape) {
+  Affine linear;
+  std::vector<std::int64_t> strides = row_major_strides(row.form.domain);
+  for (std::size_t d = 0; d < variables.size(); ++d) linear = linear + variables[d].affine * strides[d];
+  auto parts = split_affine(writer, linear, row_major_strides(shape), shape);
+  if (!parts) return std::nullopt;
+  Coordinates out;
+  for (Affine& part : *parts) out.push_back(coordinate(std::move(part)));
+  return out;
+}
+
+class RowKernel {
+ public:
+  RowKernel(Lowering& lowering, const Group& group, const std::vector<Row>& rows)
+      : lowering_(lowering), group_(group), rows_(rows), writer_(lowering.program(), "reduce"),
+        engine_(writer_, lowering.buffers()) {}
+
+  // False where a result is neither one element a point nor one an element of the reduced operand.
+  bool emit() {
+    domain_ = open_domain(lowering_, writer_, rows_[0].form, rows_[0].plan, rows_[0].node->result()->type.dtype);
+    for (const Row& row : rows_) {
+      DomainWalk walk = domain_;
+      walk.variables = matched(domain_.variables, rows_[0].form.domain, row.form.domain);
+      Scalar total = reduce(writer_, engine_, *row.node, row.form, row.plan, walk);
+      engine_.know(row.node->result(), result_coordinates(engine_, row.form, walk.variables), total);
+    }
+    std::vector<const Value*> left = group_.results;
+    while (!left.empty()) {
+      std::vector<std::int64_t> shape = sizes(left[0]->type.shape);
+      std::vector<const Value*> same;
+      std::erase_if(left, [&](const Value* v) {
+        bool taken = sizes(v->type.shape) == shape;
+        if (taken) same.push_back(v);
+        return taken;
+      });
+      if (!write(same, shape)) return false;
+    }
+    for (int i = 0; i < domain_.loops; ++i) writer_.close();
+    Kernel kernel = writer_.finish();
+    shape_nest(kernel);
+    lowering_.add(std::move(kernel), group_.results[0]);
+    return true;
+  }
+
+ private:
+  bool write(const std::vector<const Value*>& values, const std::vector<std::int64_t>& shape) {
+    int loops = 0;
+    std::optional<Coordinates> at = point_of(writer_, rows_[0], domain_.variables, shape);
+    if (!at) at = element_of(shape, loops);
+    if (!at) return false;
+    std::vector<std::pair<Access, Scalar>> stores;
+    for (const Value* value : values) {
+      Scalar element = engine_.at(value, *at);
+      stores.emplace_back(access_of(writer_, lowering_.reserve(value), shape, *at, 0, false), element);
+    }
+    for (auto& [access, element] : stores) writer_.store(std::move(access), element);
+    for (int i = 0; i < loops; ++i) writer_.close();
+    return true;
+  }
+
+  // Opens loops over the reduced dimensions of the operand of this shape.
+  std::optional<Coordinates> element_of(const std::vector<std::int64_t>& shape, int& loops) {
+    for (const Row& row : rows_) {
+      const OperandAccess& access = row.form.accesses[0];
+      const Value* operand = row.node->operands[static_cast<std::size_t>(access.operand)];
+      if (sizes(operand->type.shape) != shape || access.guarded) continue;
+      Coordinates variables = matched(domain_.variables, rows_[0].form.domain, row.form.domain);
+      std::size_t last = row.form.reduction.size() - 1;
+      for (std::size_t r = 0; r < row.form.reduction.size(); ++r) {
+        Affine a;
+        if (row.form.reduction[r] > 1) {
+          bool vector = r == last && row.plan.rows && lowering_.vectorize();
+          a = affine_variable(writer_.open(row.form.reduction[r], vector ? Loop::Mark::vector : Loop::Mark::serial,
+                                           vector ? lowering_.lanes(operand->type.dtype) : 0));
+          ++loops;
+        }
+        variables.push_back(coordinate(a));
+      }
+      Coordinates at;
+      for (const IndexMap& map : access.index) at.push_back(engine_.apply(map, variables));
+      return at;
+    }
+    return std::nullopt;
+  }
+
+  Lowering& lowering_;
+  const Group& group_;
+  const std::vector<Row>& rows_;
+  KernelWriter writer_;
+  Engine engine_;
+  DomainWalk domain_;
+};
+
+}  // namespace
+
+bool lower_rows(Lowering& lowering, const Group& group) {
+  std::vector<Row> rows;
+  for (const Node* node : group.nodes) {
+    if (!is_reduction(*node)) continue;
+    IndexedForm form = indexed_form(*node);
+    for (std::int64_t e : form.reduction)
+      if (e == 0) return false;
+    ReductionPlan plan = plan_of(*node, form, lowering.target());
+    rows.push_back({node, std::move(form), std::move(plan)});
+  }
+  if (rows.empty() || !share_domain(rows)) return false;
+  for (const Value* result : group.results)
+    if (result->type.elements() == 0) return false;
+  for (int round = 0; round < 1000; ++round) {
+    try {
+      if (!RowKernel(lowering, group, rows).emit()) return false;
+      for (const Value* result : group.results) lowering.written(result);
+      return true;
+    } catch (const NeedsBuffer& needs) {
+      for (const Row& row : rows)
+        if (row.node->result() == needs.value) return false;
+      lowering.materialize(needs.value);
+    }
+  }
+  return false;
+}
+
+}  // namespace gradc

@@ -1,0 +1,113 @@
+// The loops of a reduction: see walk.h.
+#include "compiler/lower/walk.h"
+
+#include <algorithm>
+
+namespace gradc {
+
+ReductionPlan plan_of(const Node& node, const IndexedForm& form, const Target& target) {
+  std::vector<std::vector<std::int64_t>> shapes;
+  for (const Value* operand : node.operands) shapes.push_back(sizes(operand->type.shape));
+  return plan_reduction(form, shapes, node.result()->type.dtype, target);
+}
+
+DomainWalk open_domain(Lowering& lowering, KernelWriter& writer, const IndexedForm& form, const ReductionPlan& plan,
+                       DType dtype) {
+  DomainWalk walk;
+  if (plan.split >= 0 && plan.parts > 1) {
+    walk.part = affine_variable(writer.open(plan.parts));
+    ++walk.loops;
+  }
+  std::size_t last = form.domain.size();
+  if (!plan.rows)
+    for (std::size_t d = 0; d < form.domain.size(); ++d)
+      if (form.domain[d] > 1) last = d;
+  for (std::size_t d = 0; d < form.domain.size(); ++d) {
+    Affine a;
+    if (form.domain[d] > 1) {
+      bool vector = d == last && lowering.vectorize();
+      a = affine_variable(writer.open(form.domain[d], vector ? Loop::Mark::vector : Loop::Mark::serial,
+                                      vector ? lowering.lanes(dtype) : 0));
+      ++walk.loops;
+    }
+    walk.variables.push_back(coordinate(a));
+  }
+  return walk;
+}
+
+namespace {
+
+// A loop over part of a run of the reduction.
+struct Step {
+  std::size_t variable;
+  std::int64_t extent;
+};
+
+// Runs as they are walked: a cut variable starts a run, and one that is cut unevenly is a run of its own.
+std::vector<std::vector<Step>> steps_of(const IndexedForm& form, const ReductionPlan& plan) {
+  std::vector<std::vector<Step>> runs;
+  for (const auto& run : plan.runs) {
+    bool fresh = true;
+    for (std::size_t r : run) {
+      bool cut = plan.split == static_cast<int>(r);
+      bool uneven = cut && plan.parts * plan.length != form.reduction[r];
+      if (fresh || cut) runs.emplace_back();
+      fresh = uneven;
+      std::int64_t extent = cut ? plan.length : form.reduction[r];
+      if (extent > 1) runs.back().push_back({r, extent});
+    }
+  }
+  std::erase_if(runs, [](const std::vector<Step>& run) { return run.empty(); });
+  return runs;
+}
+
+const Value* operand_in_code(const Node& node, Engine& engine) {
+  for (const Value* operand : node.operands)
+    if (engine.computed(operand)) return operand;
+  return nullptr;
+}
+
+}  // namespace
+
+Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& form,
+              const ReductionPlan& plan, const DomainWalk& domain) {
+  const DType type = node.result()->type.dtype;
+  Scalar identity = writer.constant(type, identity_of(form.combiner, type));
+  std::vector<std::vector<Step>> runs = steps_of(form, plan);
+  Coordinates at = domain.variables;
+  for (std::size_t r = 0; r < form.reduction.size(); ++r)
+    at.push_back(coordinate(plan.split == static_cast<int>(r) ? domain.part * plan.length : affine_constant(0)));
+  for (std::size_t k = 0; k < runs.size(); ++k)
+    for (std::size_t s = 0; s < runs[k].size(); ++s) {
+      bool lanes = plan.rows && k + 1 == runs.size() && s + 1 == runs[k].size();
+      int v = writer.open(runs[k][s].extent, lanes ? Loop::Mark::vector : Loop::Mark::serial, lanes ? plan.lanes : 0);
+      Coordinate& c = at[form.domain.size() + runs[k][s].variable];
+      c.affine = c.affine + affine_variable(v);
+    }
+  Scalar total = engine.body(node, form, at);
+  if (plan.split >= 0 && plan.parts * plan.length != form.reduction[static_cast<std::size_t>(plan.split)]) {
+    std::size_t cut = static_cast<std::size_t>(plan.split);
+    Scalar args[] = {writer.inside(at[form.domain.size() + cut], form.reduction[cut]), total, identity};
+    total = writer.emit(Opcode::select, type, args);
+  }
+  for (std::size_t k = runs.size(); k-- > 0;) {
+    Accumulator accumulator{form.combiner, type, identity.id, total.id, -1};
+    auto closed = writer.close_run(static_cast<int>(runs[k].size()), accumulator);
+    if (!closed) {
+      const Value* operand = operand_in_code(node, engine);
+      ensure(operand != nullptr, "a run of a reduction could not be walked as one loop");
+      throw NeedsBuffer{operand};
+    }
+    total = *closed;
+  }
+  return total;
+}
+
+Coordinates result_coordinates(Engine& engine, const IndexedForm& form, const Coordinates& domain) {
+  if (form.result.empty()) return domain;
+  Coordinates out;
+  for (const IndexMap& map : form.result) out.push_back(engine.apply(map, domain));
+  return out;
+}
+
+}  // namespace gradc

@@ -1,0 +1,32 @@
+// The loops of a reduction: over its domain, and over its runs with their accumulators.
+#pragma once
+
+#include "compiler/analysis/reduction.h"
+#include "compiler/lower/lowering.h"
+
+namespace gradc {
+
+ReductionPlan plan_of(const Node& node, const IndexedForm& form, const Target& target);
+
+struct DomainWalk {
+  Coordinates variables;  // one a domain dimension
+  Affine part;            // which part of a cut reduction
+  int loops = 0;          // opened
+};
+
+// Opens a loop for every domain dimension of extent > 1, the last one in lanes unless the plan is rows, and one for the
+// parts in front.
+DomainWalk open_domain(Lowering& lowering, KernelWriter& writer, const IndexedForm& form, const ReductionPlan& plan,
+                       DType dtype);
+
+// The reduction's value at a point of its domain. Throws NeedsBuffer for an operand whose code keeps a run from being one
+// loop.
+Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& form,
+              const ReductionPlan& plan, const DomainWalk& domain);
+
+// Where a point of the domain lies in the result.
+Coordinates result_coordinates(Engine& engine, const IndexedForm& form, const Coordinates& domain);
+void store_result(Lowering& lowering, KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& form,
+                  const Coordinates& domain, Scalar total);
+
+}  // namespace gradc
