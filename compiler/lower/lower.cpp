@@ -291,7 +291,8 @@ void redirect(std::vector<Instr>& block, int from, int to) {
 
 // Where the kernels of a group read old state after or beside writing the new, the new goes to the arena first.
 void Lowering::settle_state(std::size_t first_kernel) {
-  for (auto& [value, buffer] : reserved_) {
+  for (std::size_t i = 0; i < function_.results.size(); ++i) {
+    int buffer = result_buffers_[i];
     if (!in_place_.contains(buffer)) continue;
     bool written = false, safe = true;
     for (std::size_t k = first_kernel; k < program_.kernels.size(); ++k) {
@@ -304,9 +305,11 @@ void Lowering::settle_state(std::size_t first_kernel) {
     for (std::size_t k = first_kernel; k < program_.kernels.size(); ++k)
       redirect(program_.kernels[k].body, buffer, temporary);
     in_place_.erase(buffer);
-    write_back_.emplace_back(temporary, buffer);
-    buffer = temporary;
-    buffers_.bind(value, temporary);
+    for (auto& [value, reserved] : reserved_) {
+      if (reserved != buffer) continue;
+      reserved = temporary;
+      buffers_.bind(value, temporary);
+    }
   }
 }
 
@@ -324,8 +327,6 @@ void Lowering::finish_results() {
     int to = result_buffers_[i];
     int from = buffers_.find(value);
     if (from == to || value->type.elements() == 0) continue;
-    bool settled = std::any_of(write_back_.begin(), write_back_.end(),
-                               [&](const auto& pair) { return pair.first == from && pair.second == to; });
     if (from < 0) {
       auto old = reserved_.find(value);
       int before = old == reserved_.end() ? -1 : old->second;
@@ -335,8 +336,8 @@ void Lowering::finish_results() {
       buffers_.unbind(value);
     } else if (program_.buffers[static_cast<std::size_t>(to)].space != Space::state) {
       program_.entry.push_back(copy(from, to));
-    } else if (settled || program_.buffers[static_cast<std::size_t>(from)].space == Space::arena ||
-               program_.buffers[static_cast<std::size_t>(from)].space == Space::input) {
+    } else if (Space space = program_.buffers[static_cast<std::size_t>(from)].space;
+               space == Space::arena || space == Space::input) {
       last.push_back(copy(from, to));
     } else {
       // The other entry may be written back too: keep what it holds now.

@@ -79,7 +79,6 @@ class Lowering {
   std::vector<int> result_buffers_;             // of the function's results
   std::map<const Value*, int> reserved_;        // output, state, arena
   std::set<int> in_place_;                      // state buffers written directly
-  std::vector<std::pair<int, int>> write_back_; // arena → state, at the end
   std::map<std::string, int> packed_;
   const Group* group_ = nullptr;
 };

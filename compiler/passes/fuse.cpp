@@ -1,0 +1,487 @@
+// Groups nodes into `fusion` nodes, each of which becomes one kernel, or the few of one contraction.
+//
+// 1. Constants, and movements without arithmetic (broadcast, transpose, slice, …), are free: every group that reads one has
+//    its own copy. Reshapes of what is in memory stay outside: they are views.
+// 2. From the last node to the first, a node joins the group of its readers where all of them are in one group and its
+//    kind allows it (may_join); otherwise it starts a group. A node that others read too joins where its elements are those
+//    of the group's results and no reader outside leads back into the group; it becomes one more result.
+// 3. A contraction joins only a loop group whose results follow it element by element: the group is its epilogue.
+//    A reduction joins the loop or reduce group that reads it at one point for every row.
+// 4. Groups are written as fusions in an order that respects their operands.
+//
+//   %0 = dot(%x, %w) : f32[8,4]              %y = fusion(%x, %w, %b) {kind = "contract"} (%x, %w, %b) {
+//   %1 = broadcast(%b) : f32[8,4]               %0 = dot(%x, %w)
+//   %2 = add(%0, %1)                  →         %1 = broadcast(%b)
+//   %y = relu(%2)                                %2 = add(%0, %1)
+//                                               %y = relu(%2)
+//                                               yield %y
+//                                            }
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "compiler/analysis/contraction.h"
+#include "compiler/analysis/reduction.h"
+#include "compiler/passes/pass.h"
+#include "ir/op.h"
+
+namespace gradc {
+
+namespace {
+
+constexpr std::size_t kMostNodes = 64;     // of a group: keeps kernels small enough to compile fast
+constexpr std::int64_t kFewOperations = 4; // of a body that is recomputed rather than kept
+
+enum class Sort : std::uint8_t { free, view, pointwise, reduction, contraction, scatter };
+
+struct Facts {
+  Sort sort = Sort::pointwise;
+  IndexedForm form;             // regular nodes
+  ReductionPlan plan;           // reductions
+  std::int64_t operations = 0;  // of one element
+  std::int64_t elements = 0;    // of the first result
+};
+
+struct Cluster {
+  std::string kind = "loop";
+  std::set<const Node*> nodes;
+};
+
+std::int64_t count_operations(const std::vector<Instr>& code) {
+  std::int64_t sum = 0;
+  for (const Instr& i : code) {
+    if (i.op == Opcode::argument || i.op == Opcode::constant || i.op == Opcode::index) continue;
+    sum += i.op == Opcode::div || i.op == Opcode::sqrt || i.op == Opcode::rem ? 4 : 1;
+    sum += count_operations(i.body);
+  }
+  return sum;
+}
+
+Facts facts_of(const Node& node, const Target& target) {
+  Facts facts;
+  facts.elements = node.results.empty() ? 0 : node.result()->type.elements();
+  switch (node.op->irregular) {
+    case Irregular::constant: facts.sort = Sort::free; return facts;
+    case Irregular::reshape: facts.sort = Sort::view; return facts;
+    case Irregular::scatter_add: facts.sort = Sort::scatter; return facts;
+    case Irregular::gather: facts.operations = 1; return facts;
+    default: break;
+  }
+  facts.form = indexed_form(node);
+  facts.operations = count_operations(facts.form.body.code);
+  if (facts.form.reduction.empty()) {
+    facts.sort = facts.operations == 0 && facts.form.result.empty() && facts.form.accesses.size() <= 1 ? Sort::free
+                                                                                                       : Sort::pointwise;
+    return facts;
+  }
+  std::vector<std::vector<std::int64_t>> shapes;
+  for (const Value* operand : node.operands) shapes.push_back(sizes(operand->type.shape));
+  DType dtype = node.result()->type.dtype;
+  facts.sort = find_contraction(facts.form, shapes, dtype) ? Sort::contraction : Sort::reduction;
+  facts.plan = plan_reduction(facts.form, shapes, dtype, target);
+  return facts;
+}
+
+std::vector<std::int64_t> kept(const std::vector<std::int64_t>& shape) {
+  std::vector<std::int64_t> out;
+  for (std::int64_t e : shape)
+    if (e != 1) out.push_back(e);
+  return out;
+}
+
+class Fuser {
+ public:
+  Fuser(Function& function, const Options& options) : function_(function) {
+    for (const auto& node : function.body.nodes) {
+      facts_[node.get()] = facts_of(*node, options.target);
+      for (const Value* operand : node->operands) readers_[operand].push_back(node.get());
+    }
+    for (const Value* result : function.body.results) results_.insert(result);
+  }
+
+  bool run() {
+    auto& nodes = function_.body.nodes;
+    for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) place(node->get());
+    for (Cluster& cluster : clusters_) evict_views(cluster);
+    return write();
+  }
+
+ private:
+  const Facts& facts(const Node* node) const { return facts_.at(node); }
+  int cluster_of(const Node* node) const {
+    auto found = cluster_of_.find(node);
+    return found == cluster_of_.end() ? -1 : found->second;
+  }
+
+  // Who reads a node's results: clusters, through free nodes; -1 stands for the function's results and views outside.
+  void collect_readers(const Node* node, std::set<int>& clusters, std::set<const Node*>& direct) const {
+    for (const auto& result : node->results) {
+      if (results_.contains(result.get())) clusters.insert(-1);
+      auto found = readers_.find(result.get());
+      if (found == readers_.end()) continue;
+      for (const Node* reader : found->second) {
+        if (facts(reader).sort == Sort::free && cluster_of(reader) < 0) {
+          collect_readers(reader, clusters, direct);
+        } else {
+          clusters.insert(cluster_of(reader));
+          direct.insert(reader);
+        }
+      }
+    }
+  }
+
+  void place(const Node* node) {
+    const Facts& f = facts(node);
+    std::set<int> clusters;
+    std::set<const Node*> direct;
+    collect_readers(node, clusters, direct);
+    if (f.sort == Sort::free) {
+      // Copies serve the readers; only a result of the function needs a kernel of its own.
+      bool needed = node->op->irregular != Irregular::constant && std::any_of(node->results.begin(), node->results.end(), [&](const auto& r) {
+        return results_.contains(r.get()) || read_by_view(r.get());
+      });
+      if (!needed) return;
+      start(node);
+      return;
+    }
+    if (f.sort != Sort::scatter)
+      for (int c : clusters)
+        if (c >= 0 && may_join(node, c, clusters, direct)) {
+          join(node, c);
+          return;
+        }
+    start(node);
+  }
+
+  bool read_by_view(const Value* value) const {
+    auto found = readers_.find(value);
+    return found != readers_.end() && std::any_of(found->second.begin(), found->second.end(), [&](const Node* reader) {
+      return facts(reader).sort == Sort::view;
+    });
+  }
+
+  void start(const Node* node) {
+    Cluster cluster;
+    const Facts& f = facts(node);
+    if (f.sort == Sort::reduction) cluster.kind = is_window(f) ? "window" : "reduce";
+    if (f.sort == Sort::contraction) cluster.kind = "contract";
+    if (f.sort == Sort::scatter) cluster.kind = "scatter";
+    cluster.nodes.insert(node);
+    cluster_of_[node] = static_cast<int>(clusters_.size());
+    clusters_.push_back(std::move(cluster));
+  }
+
+  static bool is_window(const Facts& f) {
+    return !f.plan.rows && std::any_of(f.form.accesses.begin(), f.form.accesses.end(),
+                                       [](const OperandAccess& a) { return a.guarded; });
+  }
+
+  void join(const Node* node, int cluster) {
+    Cluster& c = clusters_[static_cast<std::size_t>(cluster)];
+    const Facts& f = facts(node);
+    if (f.sort == Sort::contraction) c.kind = "contract";
+    if (f.sort == Sort::reduction && c.kind == "loop") c.kind = is_window(f) ? "window" : "reduce";
+    c.nodes.insert(node);
+    cluster_of_[node] = cluster;
+  }
+
+  bool may_join(const Node* node, int cluster, const std::set<int>& clusters, const std::set<const Node*>& direct) const {
+    const Cluster& c = clusters_[static_cast<std::size_t>(cluster)];
+    const Facts& f = facts(node);
+    if (c.nodes.size() >= kMostNodes || c.kind == "scatter" || f.elements == 0) return false;
+    bool alone = clusters.size() == 1;
+    if (!alone && (!same_elements(c, f.elements) || leads_back(node, cluster))) return false;
+    switch (f.sort) {
+      case Sort::pointwise: return pointwise_may_join(c, f, alone, direct);
+      case Sort::view: return alone && view_may_join(c, direct);
+      case Sort::contraction: return c.kind == "loop" && follows(c, node);
+      case Sort::reduction: return reduction_may_join(c, node);
+      default: return false;
+    }
+  }
+
+  bool pointwise_may_join(const Cluster& c, const Facts& f, bool alone, const std::set<const Node*>& direct) const {
+    if (!alone && c.kind != "loop" && c.kind != "contract") return false;
+    std::int64_t most = 0;
+    for (const Node* reader : direct) {
+      if (!c.nodes.contains(reader)) continue;
+      const Facts& r = facts(reader);
+      if (r.sort == Sort::reduction && is_window(r)) return false;
+      if (r.sort == Sort::contraction && !alone) return false;
+      std::int64_t walked = r.elements;
+      for (std::int64_t e : r.form.reduction) walked *= e;
+      if (r.sort == Sort::contraction) walked = f.elements;
+      if (r.sort == Sort::scatter) return false;
+      most = std::max(most, walked);
+    }
+    // What is computed once and read often, as a row's statistic, is kept unless it is cheap.
+    if (most >= 4 * f.elements && f.elements > 1 && f.operations > kFewOperations) return false;
+    return alone || !feeds_contraction(c, direct);
+  }
+
+  // Whether a reader leads, inside the cluster, to an operand of its contraction.
+  bool feeds_contraction(const Cluster& c, const std::set<const Node*>& direct) const {
+    for (const Node* reader : direct) {
+      if (!c.nodes.contains(reader)) continue;
+      if (facts(reader).sort == Sort::contraction) return true;
+      std::set<const Node*> next;
+      std::set<int> clusters;
+      collect_readers(reader, clusters, next);
+      if (feeds_contraction(c, next)) return true;
+    }
+    return false;
+  }
+
+  bool view_may_join(const Cluster& c, const std::set<const Node*>& direct) const {
+    if (c.kind == "window" || c.kind == "reduce") return false;
+    return std::none_of(direct.begin(), direct.end(), [&](const Node* reader) {
+      return facts(reader).sort == Sort::contraction || facts(reader).sort == Sort::scatter ||
+             reader->op->irregular == Irregular::gather;
+    });
+  }
+
+  // Whether every result of a loop cluster has the node's elements, one for one.
+  bool follows(const Cluster& c, const Node* node) const {
+    std::set<const Node*> after{node};
+    bool changed = true;
+    while (changed) {
+      changed = false;
+      for (const Node* n : c.nodes) {
+        if (after.contains(n) || facts(n).elements != facts(node).elements) continue;
+        for (const Value* operand : n->operands)
+          if (operand->node && after.contains(operand->node) && operand->type.elements() == facts(node).elements &&
+              is_one_to_one(n))
+            changed = after.insert(n).second || changed;
+      }
+    }
+    return std::all_of(c.nodes.begin(), c.nodes.end(), [&](const Node* n) { return after.contains(n) || !is_read_outside(c, n); });
+  }
+
+  bool is_one_to_one(const Node* node) const {
+    const Facts& f = facts(node);
+    if (f.sort == Sort::view) return true;
+    if (node->op->irregular != Irregular::none || !f.form.reduction.empty() || !f.form.result.empty()) return false;
+    return std::none_of(f.form.accesses.begin(), f.form.accesses.end(), [](const OperandAccess& a) { return a.guarded; });
+  }
+
+  bool is_read_outside(const Cluster& c, const Node* node) const {
+    std::set<int> clusters;
+    std::set<const Node*> direct;
+    collect_readers(node, clusters, direct);
+    return std::any_of(clusters.begin(), clusters.end(), [&](int k) { return k < 0 || &clusters_[static_cast<std::size_t>(k)] != &c; });
+  }
+
+  bool same_elements(const Cluster& c, std::int64_t elements) const {
+    return std::all_of(c.nodes.begin(), c.nodes.end(), [&](const Node* n) {
+      return facts(n).elements == elements || !is_read_outside(c, n);
+    });
+  }
+
+  // A reduction joins where everything read outside is one element a row, or one an element of its operand.
+  bool reduction_may_join(const Cluster& c, const Node* node) const {
+    const Facts& f = facts(node);
+    if (c.kind == "contract" || f.plan.split >= 0) return false;
+    const std::int64_t rows = f.elements;
+    const OperandAccess& access = f.form.accesses[0];
+    const Value* operand = node->operands[static_cast<std::size_t>(access.operand)];
+    for (const Node* n : c.nodes) {
+      const Facts& other = facts(n);
+      if (other.sort == Sort::reduction &&
+          (other.plan.split >= 0 || other.plan.rows != f.plan.rows || kept(other.form.domain) != kept(f.form.domain)))
+        return false;
+      if (other.sort == Sort::view || other.sort == Sort::scatter || other.sort == Sort::contraction) return false;
+      if (!is_read_outside(c, n) || other.elements == rows) continue;
+      if (access.guarded || sizes(n->result()->type.shape) != sizes(operand->type.shape)) return false;
+    }
+    return true;
+  }
+
+  // Whether something that reads the node outside the cluster leads into the cluster: joining would make a circle.
+  bool leads_back(const Node* node, int cluster) const {
+    std::set<const Node*> seen;
+    std::vector<const Node*> open;
+    auto push_readers = [&](const Node* n) {
+      for (const auto& result : n->results) {
+        auto found = readers_.find(result.get());
+        if (found == readers_.end()) continue;
+        for (const Node* reader : found->second)
+          if (seen.insert(reader).second) open.push_back(reader);
+      }
+    };
+    push_readers(node);
+    std::erase_if(open, [&](const Node* n) { return cluster_of(n) == cluster; });
+    while (!open.empty()) {
+      const Node* n = open.back();
+      open.pop_back();
+      int k = cluster_of(n);
+      if (k == cluster) return true;
+      push_readers(n);
+      if (k >= 0)
+        for (const Node* mate : clusters_[static_cast<std::size_t>(k)].nodes) push_readers(mate);
+    }
+    return false;
+  }
+
+  // Reshapes at the rim of a cluster are views of what is in memory anyway.
+  void evict_views(Cluster& c) {
+    bool changed = true;
+    while (changed) {
+      changed = false;
+      for (const Node* node : std::vector<const Node*>(c.nodes.begin(), c.nodes.end())) {
+        if (facts(node).sort != Sort::view) continue;
+        const Node* producer = node->operands[0]->node;
+        bool first = !producer || (!c.nodes.contains(producer) && facts(producer).sort != Sort::free);
+        auto found = readers_.find(node->result());
+        bool last = found == readers_.end() ||
+                    std::none_of(found->second.begin(), found->second.end(), [&](const Node* r) {
+                      return c.nodes.contains(r) || (facts(r).sort == Sort::free && cluster_of(r) < 0);
+                    });
+        if (!first && !last) continue;
+        c.nodes.erase(node);
+        cluster_of_.erase(node);
+        changed = true;
+      }
+    }
+  }
+
+  // ---- writing the fusions ----
+
+  bool write() {
+    old_ = std::move(function_.body.nodes);
+    function_.body.nodes.clear();
+    Builder builder(function_.body);
+    bool changed = false;
+    for (const auto& node : old_) changed |= emit(builder, node.get());
+    for (Value*& result : function_.body.results)
+      if (auto found = map_.find(result); found != map_.end()) result = found->second;
+    return changed;
+  }
+
+  // Emits what the node's value needs, then its cluster, or the node itself where it is in none.
+  bool emit(Builder& builder, const Node* node) {
+    if (emitted_.contains(node)) return false;
+    int k = cluster_of(node);
+    if (k < 0) {
+      if (facts(node).sort == Sort::free && !is_wanted(node)) return false;
+      emitted_.insert(node);
+      bool changed = emit_operands(builder, node);
+      builder.clone(*node, map_);
+      return changed;
+    }
+    Cluster& c = clusters_[static_cast<std::size_t>(k)];
+    for (const Node* n : c.nodes) emitted_.insert(n);
+    for (const auto& n : old_)
+      if (c.nodes.contains(n.get())) emit_operands(builder, n.get());
+    emit_cluster(builder, c);
+    return true;
+  }
+
+  // A free node outside all clusters is written where something outside reads it: constants, and movements of views.
+  bool is_wanted(const Node* node) const {
+    if (is_large_constant(node)) return true;
+    for (const auto& result : node->results) {
+      if (results_.contains(result.get())) return true;
+      auto found = readers_.find(result.get());
+      if (found == readers_.end()) continue;
+      for (const Node* reader : found->second)
+        if (facts(reader).sort == Sort::view && cluster_of(reader) < 0) return true;
+    }
+    return false;
+  }
+
+  static bool is_large_constant(const Node* node) {
+    return node->op->irregular == Irregular::constant && node->result()->type.elements() > 16;
+  }
+
+  bool emit_operands(Builder& builder, const Node* node) {
+    bool changed = false;
+    for (const Value* operand : node->operands) {
+      if (!operand->node) continue;
+      if (facts(operand->node).sort == Sort::free && !is_wanted(operand->node) && cluster_of(operand->node) < 0)
+        changed |= emit_operands(builder, operand->node);
+      else
+        changed |= emit(builder, operand->node);
+    }
+    return changed;
+  }
+
+  void emit_cluster(Builder& builder, const Cluster& c) {
+    auto region = std::make_unique<Region>();
+    Builder inside(*region);
+    ValueMap inner;
+    std::vector<Value*> operands, outer_results;
+    Locations locations;
+    for (const auto& node : old_) {
+      if (!c.nodes.contains(node.get())) continue;
+      unite(locations, node->locations);
+      bring_operands(inside, c, *node, inner, operands);
+      inside.clone(*node, inner);
+      for (const auto& result : node->results)
+        if (is_result(c, result.get())) {
+          outer_results.push_back(result.get());
+          region->results.push_back(inner.at(result.get()));
+        }
+    }
+    std::vector<std::unique_ptr<Region>> regions;
+    regions.push_back(std::move(region));
+    builder.locations = locations;
+    std::vector<Value*> made = builder.make(*Registry::get().find("fusion"), operands, {{"kind", c.kind}}, std::move(regions));
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      made[i]->name = outer_results[i]->name;
+      map_[outer_results[i]] = made[i];
+    }
+  }
+
+  // Makes a node's operands available in the region: as copies of free nodes, or as parameters.
+  void bring_operands(Builder& inside, const Cluster& c, const Node& node, ValueMap& inner, std::vector<Value*>& operands) {
+    for (Value* operand : node.operands) {
+      if (inner.contains(operand)) continue;
+      bool member = operand->node && c.nodes.contains(operand->node);
+      ensure(!member, "a fusion's nodes are in no order");
+      bool free = operand->node && facts(operand->node).sort == Sort::free && cluster_of(operand->node) < 0;
+      if (free && !is_large_constant(operand->node)) {
+        bring_operands(inside, c, *operand->node, inner, operands);
+        inside.clone(*operand->node, inner);
+        continue;
+      }
+      Value* outside = operand;
+      if (auto found = map_.find(operand); found != map_.end()) outside = found->second;
+      inner[operand] = inside.region().add_parameter(operand->type, operand->name);
+      operands.push_back(outside);
+    }
+  }
+
+  bool is_result(const Cluster& c, const Value* value) const {
+    if (results_.contains(value)) return true;
+    auto found = readers_.find(value);
+    if (found == readers_.end()) return true;
+    for (const Node* reader : found->second) {
+      if (c.nodes.contains(reader)) continue;
+      if (facts(reader).sort != Sort::free || cluster_of(reader) >= 0 || is_wanted(reader)) return true;
+      for (const auto& through : reader->results)
+        if (is_result(c, through.get())) return true;
+    }
+    return false;
+  }
+
+  Function& function_;
+  std::map<const Node*, Facts> facts_;
+  std::map<const Value*, std::vector<const Node*>> readers_;
+  std::set<const Value*> results_;
+  std::vector<Cluster> clusters_;
+  std::map<const Node*, int> cluster_of_;
+  std::vector<std::unique_ptr<Node>> old_;
+  std::set<const Node*> emitted_;
+  ValueMap map_;
+};
+
+}  // namespace
+
+bool fuse(Function& function, const Options& options) {
+  if (options.optimize == 0) return false;
+  for (const auto& node : function.body.nodes)
+    if (node->op->name == "fusion") return false;
+  return Fuser(function, options).run();
+}
+
+}  // namespace gradc
