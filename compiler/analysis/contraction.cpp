@@ -15,9 +15,12 @@ bool is_product_of_both(const ScalarBody& body) {
   int numbers[2] = {-1, -1};
   const Instr* product = nullptr;
   for (const Instr& instr : body.code) {
-    if (instr.op == Opcode::argument) numbers[instr.integer] = instr.result;
-    else if (instr.op == Opcode::mul && !product) product = &instr;
-    else return false;
+    if (instr.op == Opcode::argument)
+      numbers[instr.integer] = instr.result;
+    else if (instr.op == Opcode::mul && !product)
+      product = &instr;
+    else
+      return false;
   }
   if (!product || product->result != body.results[0]) return false;
   return (product->args[0] == numbers[0] && product->args[1] == numbers[1]) ||

@@ -78,12 +78,15 @@ ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vec
   bool separate = uses_index(form);
   for (std::size_t r = 0; r < form.reduction.size(); ++r) {
     if (form.reduction[r] == 1) continue;
-    if (before < form.reduction.size() && !separate && walks_as_one(form, moves, before, r)) plan.runs.back().push_back(r);
-    else plan.runs.push_back({r});
+    if (before < form.reduction.size() && !separate && walks_as_one(form, moves, before, r))
+      plan.runs.back().push_back(r);
+    else
+      plan.runs.push_back({r});
     before = r;
   }
   if (plan.runs.empty()) return plan;
-  // Rows where the last run is innermost in the first operand and fills lanes, or where there is nothing else to fill them.
+  // Rows where the last run is innermost in the first operand and fills lanes, or where there is nothing else to fill
+  // them.
   std::int64_t run = 1;
   for (std::size_t r : plan.runs.back()) run *= form.reduction[r];
   std::int64_t step = moves.empty() ? 1 : std::abs(moves[0][form.domain.size() + plan.runs.back().back()]);

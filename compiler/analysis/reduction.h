@@ -13,8 +13,8 @@ struct ReductionPlan {
   int lanes = 1;      // rows: lanes of the accumulator
   // Reduction variables of extent > 1, outer to inner; the variables of a run are walked as one loop.
   std::vector<std::vector<std::size_t>> runs;
-  // A variable cut into `parts` of `length` (the last one shorter where it does not divide): partial results first, then
-  // these one after another. -1: none.
+  // A variable cut into `parts` of `length` (the last one shorter where it does not divide): partial results first,
+  // then these one after another. -1: none.
   int split = -1;
   std::int64_t parts = 1, length = 0;
 };

@@ -45,8 +45,8 @@ int Buffers::table(const Value* constant) {
   constant = resolve(constant);
   if (int known = find(constant); known >= 0) return known;
   const Tensor& data = constant->node->attributes.literal("value");
-  KernelBuffer buffer = make_buffer("table" + std::to_string(program_.buffers.size()), data.type().dtype,
-                                    data.elements(), Space::table);
+  KernelBuffer buffer =
+      make_buffer("table" + std::to_string(program_.buffers.size()), data.type().dtype, data.elements(), Space::table);
   buffer.data = data;
   of_[constant] = add(std::move(buffer));
   return of_[constant];

@@ -2,7 +2,8 @@
 //
 // 1. The plan (contract_plan.h) says which operand takes the lanes and cuts a row and a lane dimension into pieces.
 // 2. Operands are read in place, copied with zeros around, or packed (pack.cpp).
-// 3. One kernel for every kind of piece of the outermost loop. Where the panel of a block of lanes is larger than a share of
+// 3. One kernel for every kind of piece of the outermost loop. Where the panel of a block of lanes is larger than a
+// share of
 //    the second-level cache, the depth is cut: a piece's accumulators stay in the worker's scratch over all cuts.
 // 4. Tiles write the result in place, or a scratch tile, from which the epilogue (the nodes of the group that follow
 //    the contraction element by element) is stored.
@@ -110,16 +111,16 @@ class ContractionKernels {
     std::vector<std::int64_t> strides = row_major_strides(sizes(value->type.shape));
     result_coefficients_.assign(task_.form.variables(), 0);
     for (std::size_t d = 0; d < strides.size(); ++d) {
-      if (task_.form.result.empty()) result_coefficients_[d] += strides[d];
+      if (task_.form.result.empty())
+        result_coefficients_[d] += strides[d];
       else
         for (std::size_t v = 0; v < task_.form.domain.size(); ++v)
           result_coefficients_[v] += strides[d] * task_.form.result[d].coefficients[v];
     }
     if (!task_.form.result.empty())
       for (std::size_t d = 0; d < strides.size(); ++d) result_base_ += strides[d] * task_.form.result[d].offset;
-    direct_ = results_.size() == 1 && results_[0] == value &&
-              result_coefficients_[task_.plan.lane.variable] == 1 && task_.plan.lanes.size() == 1 &&
-              task_.plan.lanes[0].size == task_.plan.lanes[0].padded;
+    direct_ = results_.size() == 1 && results_[0] == value && result_coefficients_[task_.plan.lane.variable] == 1 &&
+              task_.plan.lanes.size() == 1 && task_.plan.lanes[0].size == task_.plan.lanes[0].padded;
   }
 
   void plan_depth() {
@@ -148,7 +149,8 @@ class ContractionKernels {
     // The first dimension that is cut, and its cut: what stands behind it is walked whole.
     std::int64_t behind = 1;
     cut_ = depth_.size();
-    while (cut_ > 0 && behind * depth_[cut_ - 1].extent <= most && depth_.size() - cut_ < 3) behind *= depth_[--cut_].extent;
+    while (cut_ > 0 && behind * depth_[cut_ - 1].extent <= most && depth_.size() - cut_ < 3)
+      behind *= depth_[--cut_].extent;
     if (cut_ == 0) cut_ = 1, behind /= depth_[0].extent;
     --cut_;
     chunk_ = std::clamp<std::int64_t>(most / behind, 1, depth_[cut_].extent);
@@ -172,10 +174,13 @@ class ContractionKernels {
     all.push_back(rows_stay ? lane : row);
     all.push_back(rows_stay ? row : lane);
     // The loop of most rounds goes outside, for threads; the first that has plenty is enough.
-    auto rounds = [](const TileLoop& loop) { return loop.of == TileLoop::Of::dim ? loop.dim.extent : loop.pieces[0].count; };
+    auto rounds = [](const TileLoop& loop) {
+      return loop.of == TileLoop::Of::dim ? loop.dim.extent : loop.pieces[0].count;
+    };
     auto best = std::find_if(all.begin(), all.end(), [&](const TileLoop& l) { return rounds(l) >= 16; });
     if (best == all.end())
-      best = std::max_element(all.begin(), all.end(), [&](const auto& x, const auto& y) { return rounds(x) < rounds(y); });
+      best =
+          std::max_element(all.begin(), all.end(), [&](const auto& x, const auto& y) { return rounds(x) < rounds(y); });
     std::rotate(all.begin(), best, best + 1);
     loops_ = std::move(all);
     inside_ = loops_.size();
@@ -190,11 +195,13 @@ class ContractionKernels {
     };
     if (!direct_)
       for (const TileLoop& loop : loops_)
-        if (loop.of != TileLoop::Of::dim) held *= loop.of == TileLoop::Of::row ? loop.pieces[0].padded : loop.pieces[0].padded;
+        if (loop.of != TileLoop::Of::dim)
+          held *= loop.of == TileLoop::Of::row ? loop.pieces[0].padded : loop.pieces[0].padded;
     while (inside_ > 1) {
       const TileLoop& loop = loops_[inside_ - 1];
-      std::int64_t grown = held * (loop.of == TileLoop::Of::dim ? loop.dim.extent
-                                                               : (span(loop) + loop.pieces[0].padded - 1) / loop.pieces[0].padded);
+      std::int64_t grown =
+          held * (loop.of == TileLoop::Of::dim ? loop.dim.extent
+                                               : (span(loop) + loop.pieces[0].padded - 1) / loop.pieces[0].padded);
       if (!direct_ && grown > room) break;
       held = grown;
       --inside_;
@@ -239,8 +246,10 @@ class ContractionKernels {
       for (std::size_t g = 0; g < loop.pieces.size(); ++g) {
         if (i == 0 && g != kind) continue;
         const Pieces& p = loop.pieces[g];
-        if (i >= inside_) sum += p.count * p.padded;
-        else sum = std::max(sum, p.padded);
+        if (i >= inside_)
+          sum += p.count * p.padded;
+        else
+          sum = std::max(sum, p.padded);
       }
     }
     return rows * columns * others;
@@ -312,7 +321,8 @@ class ContractionKernels {
     Affine at = affine_constant(result_base_);
     for (std::size_t v = 0; v < task_.form.domain.size(); ++v)
       at = at + p.variables[v].affine * result_coefficients_[v];
-    at = at + (p.row_block * p.row->padded + affine_constant(p.row->start)) * result_coefficients_[task_.plan.row.variable];
+    at = at +
+         (p.row_block * p.row->padded + affine_constant(p.row->start)) * result_coefficients_[task_.plan.row.variable];
     return at + p.lane_block * p.lane->padded + affine_constant(p.lane->start);
   }
 
@@ -382,8 +392,8 @@ class ContractionKernels {
   Access open_element(const Place& p, bool rows_inside, std::int64_t columns, Affine& r, Affine& c) {
     auto open = [&](std::int64_t extent, bool vector) {
       vector = vector && lowering_.vectorize();
-      return affine_variable(w_->open(extent, vector ? Loop::Mark::vector : Loop::Mark::serial,
-                                      vector ? lowering_.lanes(type()) : 0));
+      return affine_variable(
+          w_->open(extent, vector ? Loop::Mark::vector : Loop::Mark::serial, vector ? lowering_.lanes(type()) : 0));
     };
     if (rows_inside) {
       c = open(columns, false);
@@ -414,11 +424,12 @@ class ContractionKernels {
 
   void epilogue(const Place& p) {
     if (direct_) return;
-    bool rows_inside = result_coefficients_[task_.plan.lane.variable] != 1 &&
-                       result_coefficients_[task_.plan.row.variable] == 1;
+    bool rows_inside =
+        result_coefficients_[task_.plan.lane.variable] != 1 && result_coefficients_[task_.plan.row.variable] == 1;
     Affine r, c;
     Access access = open_element(p, rows_inside, p.lane->size, r, c);
-    Coordinates domain(p.variables.begin(), p.variables.begin() + static_cast<std::ptrdiff_t>(task_.form.domain.size()));
+    Coordinates domain(p.variables.begin(),
+                       p.variables.begin() + static_cast<std::ptrdiff_t>(task_.form.domain.size()));
     domain[task_.plan.row.variable] = coordinate(p.row_block * p.row->padded + affine_constant(p.row->start) + r);
     domain[task_.plan.lane.variable] = coordinate(p.lane_block * p.lane->padded + affine_constant(p.lane->start) + c);
     Coordinates at = result_coordinates(*engine_, task_.form, domain);
@@ -429,7 +440,8 @@ class ContractionKernels {
       auto where = follow(*engine_, lowering_.buffers(), result, value, at);
       if (!where) throw NeedsBuffer{value};
       Scalar element = engine_->at(result, *where);
-      stores.emplace_back(access_of(*w_, lowering_.reserve(result), sizes(result->type.shape), *where, 0, false), element);
+      stores.emplace_back(access_of(*w_, lowering_.reserve(result), sizes(result->type.shape), *where, 0, false),
+                          element);
     }
     for (auto& [to, element] : stores) w_->store(std::move(to), element);
     w_->close();
@@ -445,12 +457,12 @@ class ContractionKernels {
   std::int64_t result_base_ = 0;
   std::vector<std::int64_t> result_coefficients_;  // of form variables, in elements of the result
   std::vector<DepthDim> depth_;
-  std::vector<std::size_t> depth_variables_;       // the innermost variable of each
+  std::vector<std::size_t> depth_variables_;  // the innermost variable of each
   bool blocked_ = false;
-  std::size_t cut_ = 0;                            // the dimension of the depth that is cut
+  std::size_t cut_ = 0;  // the dimension of the depth that is cut
   std::int64_t chunk_ = 1;
   std::vector<TileLoop> loops_;
-  std::size_t inside_ = 0;                         // loops from here on run inside the cuts
+  std::size_t inside_ = 0;  // loops from here on run inside the cuts
   int scratch_ = -1;
   KernelWriter* w_ = nullptr;
   Engine* engine_ = nullptr;
@@ -503,8 +515,10 @@ bool lower_contraction(Lowering& lowering, const Node& node, const Group& group)
       ContractionKernels(lowering, task, results).run();
       break;
     } catch (const NeedsBuffer& needs) {
-      if (needs.value == value) results = {value};
-      else lowering.materialize(needs.value);
+      if (needs.value == value)
+        results = {value};
+      else
+        lowering.materialize(needs.value);
     }
   }
   for (const Value* result : results) lowering.written(result);

@@ -73,7 +73,8 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
   ContractionPlan best;
   best.cost = std::numeric_limits<double>::infinity();
   const std::int64_t lanes = std::max<std::int64_t>(1, target.lanes(byte_size(dtype)));
-  const double depth = static_cast<double>(product(contraction.k)), batch = static_cast<double>(product(contraction.batch));
+  const double depth = static_cast<double>(product(contraction.k)),
+               batch = static_cast<double>(product(contraction.batch));
   for (int a = 0; a < 2; ++a) {
     const int b = 1 - a;
     const auto& m = a == 0 ? contraction.m : contraction.n;
@@ -102,7 +103,8 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
           double panels = batch * depth * static_cast<double>(product(n));
           if (!operands[b].direct() || !straight || !whole) {
             bool only_rest = operands[b].direct() && straight;
-            panels *= only_rest ? static_cast<double>(plan.lanes.back().padded) / static_cast<double>(plan.lane.extent) : 1;
+            panels *=
+                only_rest ? static_cast<double>(plan.lanes.back().padded) / static_cast<double>(plan.lane.extent) : 1;
             plan.cost += panels * (straight ? kPack : kTransposedPack);
           }
           if (!operands[a].direct()) plan.cost += count_elements(operands[a]) * kCopy;

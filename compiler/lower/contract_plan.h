@@ -12,7 +12,7 @@ namespace gradc {
 
 // What the plan needs to know of an operand.
 struct OperandFacts {
-  bool in_memory = false;                  // not computed by the group
+  bool in_memory = false;  // not computed by the group
   std::vector<std::int64_t> shape;
   const OperandAccess* access = nullptr;
   std::vector<std::int64_t> coefficients;  // of every form variable, in elements
@@ -27,11 +27,11 @@ struct Pieces {
 };
 
 struct ContractionPlan {
-  int a = 0, b = 1;                         // accesses: broadcast rows and lanes
+  int a = 0, b = 1;  // accesses: broadcast rows and lanes
   std::vector<ContractionDim> outer_m, outer_n;
   ContractionDim row, lane;
-  std::vector<Pieces> rows, lanes;          // of `row` and `lane`
-  double cost = 0;                          // estimated cycles
+  std::vector<Pieces> rows, lanes;  // of `row` and `lane`
+  double cost = 0;                  // estimated cycles
 };
 
 ContractionPlan plan_contraction(const Contraction& contraction, const OperandFacts (&operands)[2],

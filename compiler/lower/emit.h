@@ -14,7 +14,7 @@ namespace gradc {
 // One index: (affine + value) / divisor. A remainder of the division is outside.
 struct Coordinate {
   Affine affine;
-  int value = -1;           // an i64 value of the kernel, or -1
+  int value = -1;  // an i64 value of the kernel, or -1
   std::int64_t divisor = 1;
   friend bool operator==(const Coordinate&, const Coordinate&) = default;
 };
@@ -27,7 +27,8 @@ struct Range {
 };
 
 // Instructions go to the deepest loop that one of their arguments, or a variable of their access, belongs to; so what
-// is invariant in a loop stands before it. Stores, tiles, and loads of what the kernel itself writes stay where they are made.
+// is invariant in a loop stands before it. Stores, tiles, and loads of what the kernel itself writes stay where they
+// are made.
 class KernelWriter {
  public:
   KernelWriter(const KernelProgram& program, std::string kind);
@@ -36,8 +37,8 @@ class KernelWriter {
   int open(std::int64_t extent, Loop::Mark mark = Loop::Mark::serial, int lanes = 0);
   // Closes it; gives the accumulators' values after the loop.
   std::vector<Scalar> close(std::vector<Accumulator> accumulators = {});
-  // Closes `count` loops as one loop with an accumulator over their product; none, and the writer is of no more use, where
-  // the accesses inside do not move evenly over them.
+  // Closes `count` loops as one loop with an accumulator over their product; none, and the writer is of no more use,
+  // where the accesses inside do not move evenly over them.
   std::optional<Scalar> close_run(int count, Accumulator accumulator);
   int depth() const { return static_cast<int>(blocks_.size()) - 1; }
   // Changes with every opened or closed loop: values of a closed loop are gone.

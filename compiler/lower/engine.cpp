@@ -73,9 +73,12 @@ Scalar Engine::compute(const Value* value, const Coordinates& coordinates) {
     }
     case Irregular::reshape:
       return at(node.operands[0], reshape(coordinates, shape, sizes(node.operands[0]->type.shape)));
-    case Irregular::gather: return gather(node, coordinates);
-    case Irregular::none: break;
-    default: throw NeedsBuffer{value};
+    case Irregular::gather:
+      return gather(node, coordinates);
+    case Irregular::none:
+      break;
+    default:
+      throw NeedsBuffer{value};
   }
   auto form = forms_.find(&node);
   if (form == forms_.end()) form = forms_.emplace(&node, indexed_form(node)).first;
@@ -193,12 +196,17 @@ Coordinates Engine::reshape(const Coordinates& coordinates, const std::vector<st
     if (i < from.size()) take(from, i, a);
     if (j < to.size()) take(to, j, b);
     while (a != b || (i < from.size() && from[i] == 1) || (j < to.size() && to[j] == 1)) {
-      if (j < to.size() && (b < a || (a == b && to[j] == 1))) take(to, j, b);
-      else if (i < from.size()) take(from, i, a);
-      else if (j < to.size()) take(to, j, b);
-      else break;
+      if (j < to.size() && (b < a || (a == b && to[j] == 1)))
+        take(to, j, b);
+      else if (i < from.size())
+        take(from, i, a);
+      else if (j < to.size())
+        take(to, j, b);
+      else
+        break;
     }
-    std::vector<std::int64_t> to_sizes(to.begin() + static_cast<std::ptrdiff_t>(j0), to.begin() + static_cast<std::ptrdiff_t>(j));
+    std::vector<std::int64_t> to_sizes(to.begin() + static_cast<std::ptrdiff_t>(j0),
+                                       to.begin() + static_cast<std::ptrdiff_t>(j));
     std::vector<std::size_t> sources, targets;
     for (std::size_t k = i0; k < i; ++k)
       if (from[k] != 1) sources.push_back(k);

@@ -21,7 +21,8 @@ class Engine {
  public:
   Engine(KernelWriter& writer, Buffers& buffers) : w_(writer), buffers_(buffers) {}
 
-  // The element at coordinates, one per dimension. Coordinates outside the value give an undefined element, never a fault.
+  // The element at coordinates, one per dimension. Coordinates outside the value give an undefined element, never a
+  // fault.
   Scalar at(const Value* value, const Coordinates& coordinates);
   // As `at`, but `outside` where the coordinates lie outside the value.
   Scalar read(const Value* value, const Coordinates& coordinates, bool guarded, double outside);

@@ -122,11 +122,13 @@ bool Lowering::may_overwrite(const Value* state, const Node* writer,
                              const std::map<const Node*, std::size_t>& position) const {
   std::set<const Value*> names{state};
   for (const auto& node : function_.body.nodes) {
-    bool reads = std::any_of(node->operands.begin(), node->operands.end(),
-                             [&](const Value* v) { return names.contains(v); });
+    bool reads =
+        std::any_of(node->operands.begin(), node->operands.end(), [&](const Value* v) { return names.contains(v); });
     if (!reads) continue;
-    if (is_view(function_, *node)) names.insert(node->result());
-    else if (position.at(node.get()) > position.at(writer)) return false;
+    if (is_view(function_, *node))
+      names.insert(node->result());
+    else if (position.at(node.get()) > position.at(writer))
+      return false;
   }
   for (const Value* result : function_.body.results)
     if (names.contains(result) || names.contains(buffers_.resolve(result))) return false;
@@ -225,10 +227,14 @@ void Lowering::materialize(const Value* value) {
   if (buffers_.find(value) >= 0) return;
   ensure(value->node != nullptr, "a parameter has no buffer");
   const Node& node = *value->node;
-  if (node.op->irregular == Irregular::scatter_add) lower_scatter(*this, node);
-  else if (is_reduction(node) && lower_contraction(*this, node, Group{"", {&node}, {value}, node.locations})) return;
-  else if (is_reduction(node)) lower_reduction(*this, node);
-  else lower_loop(*this, {value});
+  if (node.op->irregular == Irregular::scatter_add)
+    lower_scatter(*this, node);
+  else if (is_reduction(node) && lower_contraction(*this, node, Group{"", {&node}, {value}, node.locations}))
+    return;
+  else if (is_reduction(node))
+    lower_reduction(*this, node);
+  else
+    lower_loop(*this, {value});
 }
 
 namespace {

@@ -76,14 +76,15 @@ class Lowering {
   KernelProgram program_;
   Buffers buffers_;
   std::map<std::string, int> state_buffers_;
-  std::vector<int> result_buffers_;             // of the function's results
-  std::map<const Value*, int> reserved_;        // output, state, arena
-  std::set<int> in_place_;                      // state buffers written directly
+  std::vector<int> result_buffers_;       // of the function's results
+  std::map<const Value*, int> reserved_;  // output, state, arena
+  std::set<int> in_place_;                // state buffers written directly
   std::map<std::string, int> packed_;
   const Group* group_ = nullptr;
 };
 
-// Nodes of a function's body, so that what overwrites a state entry comes after its other readers where the graph allows it.
+// Nodes of a function's body, so that what overwrites a state entry comes after its other readers where the graph
+// allows it.
 std::vector<const Node*> schedule(const Function& function);
 
 // ---- emitters ----

@@ -52,7 +52,8 @@ void collect_extents(const std::vector<Instr>& block, std::vector<std::int64_t>&
   }
 }
 
-// Whether every access of the instruction moves evenly over (outer, inner): outer's coefficient is inner's times its extent.
+// Whether every access of the instruction moves evenly over (outer, inner): outer's coefficient is inner's times its
+// extent.
 bool moves_evenly(const Instr& instr, int outer, int inner, std::int64_t inner_extent) {
   if (instr.op == Opcode::index) return instr.integer != outer && instr.integer != inner;
   if (instr.op == Opcode::tile) return false;
@@ -192,8 +193,7 @@ void shape_nest(Kernel& kernel, std::int64_t grain) {
     if (loop.extent < 2 * least) return;
     std::int64_t piece = divisor_between(loop.extent, least, 4 * least);
     if (piece == 0) return;
-    substitute(nest->body, loop.variable,
-               affine_variable(0, piece) + affine_variable(loop.variable), kernel.values);
+    substitute(nest->body, loop.variable, affine_variable(0, piece) + affine_variable(loop.variable), kernel.values);
     kernel.parallel = loop.extent / piece;
     loop.extent = piece;
     nest->loop = std::make_shared<const Loop>(loop);

@@ -16,7 +16,8 @@ void substitute(std::vector<Instr>& block, int variable, const Affine& by, int& 
 void flatten_accesses(std::vector<Instr>& block, const std::vector<std::int64_t>& extents);
 
 // A loop whose body is a loop alone becomes one loop over the product, where every access moves over both evenly.
-// Accesses must be flat. The inner loop's variable, mark and accumulators stay. False, and nothing changed, where it cannot be done.
+// Accesses must be flat. The inner loop's variable, mark and accumulators stay. False, and nothing changed, where it
+// cannot be done.
 bool merge_with_inner(Instr& outer, int& next_value);
 
 // Flattens, merges all perfect nests without accumulators, and gives the outermost loop to the parallel variable;

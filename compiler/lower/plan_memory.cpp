@@ -1,9 +1,11 @@
 // The memory plan: every arena and worker buffer gets its offset.
 //
 // 1. A buffer lives from the first statement that touches it to the last.
-// 2. A loop kernel that writes an element where it alone reads a dying buffer of the same size updates it in place: the two
+// 2. A loop kernel that writes an element where it alone reads a dying buffer of the same size updates it in place: the
+// two
 //    become one block.
-// 3. Blocks are placed by size, largest first, each at the lowest 64-byte multiple where no block placed before lives at
+// 3. Blocks are placed by size, largest first, each at the lowest 64-byte multiple where no block placed before lives
+// at
 //    the same time.
 #include <algorithm>
 #include <functional>
@@ -72,7 +74,8 @@ class Plan {
  public:
   explicit Plan(KernelProgram& program) : program_(program), block_of_(program.buffers.size()) {
     std::iota(block_of_.begin(), block_of_.end(), 0);
-    for (const KernelBuffer& b : program.buffers) blocks_.push_back({b.bytes(), std::numeric_limits<int>::max(), -1, -1});
+    for (const KernelBuffer& b : program.buffers)
+      blocks_.push_back({b.bytes(), std::numeric_limits<int>::max(), -1, -1});
     for (std::size_t s = 0; s < program.entry.size(); ++s) {
       touched_.push_back(touched(program, program.entry[s]));
       for (int b : touched_.back()) {
@@ -140,7 +143,8 @@ class Plan {
       program_.arena_bytes = std::max(program_.arena_bytes, at + aligned(block.bytes));
     }
     for (std::size_t b = 0; b < blocks_.size(); ++b)
-      if (arena(static_cast<int>(b))) program_.buffers[b].offset = std::max<std::int64_t>(0, block(static_cast<int>(b)).offset);
+      if (arena(static_cast<int>(b)))
+        program_.buffers[b].offset = std::max<std::int64_t>(0, block(static_cast<int>(b)).offset);
   }
 
   // A worker runs one kernel at a time: the buffers of different kernels share its workspace.

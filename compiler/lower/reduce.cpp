@@ -9,8 +9,7 @@
 namespace gradc {
 
 bool is_reduction(const Node& node) {
-  return node.op->irregular == Irregular::none && node.results.size() == 1 &&
-         !indexed_form(node).reduction.empty();
+  return node.op->irregular == Irregular::none && node.results.size() == 1 && !indexed_form(node).reduction.empty();
 }
 
 namespace {
@@ -19,10 +18,10 @@ void fill(Lowering& lowering, const Value* value, ScalarValue element) {
   std::int64_t count = value->type.elements();
   if (count > 0) {
     KernelWriter writer(lowering.program(), "loop");
-    int i = writer.open(count, lowering.innermost_mark(),
-                        lowering.vectorize() ? lowering.lanes(value->type.dtype) : 0);
+    int i = writer.open(count, lowering.innermost_mark(), lowering.vectorize() ? lowering.lanes(value->type.dtype) : 0);
     Scalar scalar = writer.constant(value->type.dtype, element);
-    writer.store(access_of(writer, lowering.reserve(value), {count}, {coordinate(affine_variable(i))}, 0, false), scalar);
+    writer.store(access_of(writer, lowering.reserve(value), {count}, {coordinate(affine_variable(i))}, 0, false),
+                 scalar);
     writer.close();
     Kernel kernel = writer.finish();
     shape_nest(kernel);

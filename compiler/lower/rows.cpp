@@ -1,5 +1,5 @@
-// Several reductions over one domain, and what is computed from them, in one kernel: softmax, normalisations, pooling with
-// its index. Each point of the domain runs the reductions in turn, then the writes.
+// Several reductions over one domain, and what is computed from them, in one kernel: softmax, normalisations, pooling
+// with its index. Each point of the domain runs the reductions in turn, then the writes.
 #include <algorithm>
 
 #include "compiler/lower/lowering.h"
@@ -59,7 +59,10 @@ std::optional<Coordinates> point_of(const KernelWriter& writer, const Row& row, 
 class RowKernel {
  public:
   RowKernel(Lowering& lowering, const Group& group, const std::vector<Row>& rows)
-      : lowering_(lowering), group_(group), rows_(rows), writer_(lowering.program(), "reduce"),
+      : lowering_(lowering),
+        group_(group),
+        rows_(rows),
+        writer_(lowering.program(), "reduce"),
         engine_(writer_, lowering.buffers()) {}
 
   // False where a result is neither one element a point nor one an element of the reduced operand.

@@ -42,7 +42,8 @@ void lower_scatter(Lowering& lowering, const Node& node) {
     writer.close();
     if (updates->type.elements() > 0) {
       Coordinates j;
-      for (std::int64_t extent : sizes(index->type.shape)) j.push_back(coordinate(affine_variable(writer.open(extent))));
+      for (std::int64_t extent : sizes(index->type.shape))
+        j.push_back(coordinate(affine_variable(writer.open(extent))));
       Scalar i = writer.convert(engine.at(index, j), DType::i64);
       at[axis] = Coordinate{};
       at[axis].value = i.id;

@@ -19,8 +19,8 @@ struct DomainWalk {
 DomainWalk open_domain(Lowering& lowering, KernelWriter& writer, const IndexedForm& form, const ReductionPlan& plan,
                        DType dtype);
 
-// The reduction's value at a point of its domain. Throws NeedsBuffer for an operand whose code keeps a run from being one
-// loop.
+// The reduction's value at a point of its domain. Throws NeedsBuffer for an operand whose code keeps a run from being
+// one loop.
 Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& form,
               const ReductionPlan& plan, const DomainWalk& domain);
 

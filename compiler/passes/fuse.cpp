@@ -1,10 +1,11 @@
 // Groups nodes into `fusion` nodes, each of which becomes one kernel, or the few of one contraction.
 //
-// 1. Constants, and movements without arithmetic (broadcast, transpose, slice, …), are free: every group that reads one has
+// 1. Constants, and movements without arithmetic (broadcast, transpose, slice, …), are free: every group that reads one
+// has
 //    its own copy. Reshapes of what is in memory stay outside: they are views.
 // 2. From the last node to the first, a node joins the group of its readers where all of them are in one group and its
-//    kind allows it (may_join); otherwise it starts a group. A node that others read too joins where its elements are those
-//    of the group's results and no reader outside leads back into the group; it becomes one more result.
+//    kind allows it (may_join); otherwise it starts a group. A node that others read too joins where its elements are
+//    those of the group's results and no reader outside leads back into the group; it becomes one more result.
 // 3. A contraction joins only a loop group whose results follow it element by element: the group is its epilogue.
 //    A reduction joins the loop or reduce group that reads it at one point for every row.
 // 4. Groups are written as fusions in an order that respects their operands.
@@ -29,8 +30,8 @@ namespace gradc {
 
 namespace {
 
-constexpr std::size_t kMostNodes = 64;     // of a group: keeps kernels small enough to compile fast
-constexpr std::int64_t kFewOperations = 4; // of a body that is recomputed rather than kept
+constexpr std::size_t kMostNodes = 64;      // of a group: keeps kernels small enough to compile fast
+constexpr std::int64_t kFewOperations = 4;  // of a body that is recomputed rather than kept
 
 enum class Sort : std::uint8_t { free, view, pointwise, reduction, contraction, scatter };
 
@@ -61,17 +62,27 @@ Facts facts_of(const Node& node, const Target& target) {
   Facts facts;
   facts.elements = node.results.empty() ? 0 : node.result()->type.elements();
   switch (node.op->irregular) {
-    case Irregular::constant: facts.sort = Sort::free; return facts;
-    case Irregular::reshape: facts.sort = Sort::view; return facts;
-    case Irregular::scatter_add: facts.sort = Sort::scatter; return facts;
-    case Irregular::gather: facts.operations = 1; return facts;
-    default: break;
+    case Irregular::constant:
+      facts.sort = Sort::free;
+      return facts;
+    case Irregular::reshape:
+      facts.sort = Sort::view;
+      return facts;
+    case Irregular::scatter_add:
+      facts.sort = Sort::scatter;
+      return facts;
+    case Irregular::gather:
+      facts.operations = 1;
+      return facts;
+    default:
+      break;
   }
   facts.form = indexed_form(node);
   facts.operations = count_operations(facts.form.body.code);
   if (facts.form.reduction.empty()) {
-    facts.sort = facts.operations == 0 && facts.form.result.empty() && facts.form.accesses.size() <= 1 ? Sort::free
-                                                                                                       : Sort::pointwise;
+    facts.sort = facts.operations == 0 && facts.form.result.empty() && facts.form.accesses.size() <= 1
+                     ? Sort::free
+                     : Sort::pointwise;
     return facts;
   }
   std::vector<std::vector<std::int64_t>> shapes;
@@ -137,9 +148,9 @@ class Fuser {
     collect_readers(node, clusters, direct);
     if (f.sort == Sort::free) {
       // Copies serve the readers; only a result of the function needs a kernel of its own.
-      bool needed = node->op->irregular != Irregular::constant && std::any_of(node->results.begin(), node->results.end(), [&](const auto& r) {
-        return results_.contains(r.get()) || read_by_view(r.get());
-      });
+      bool needed = node->op->irregular != Irregular::constant &&
+                    std::any_of(node->results.begin(), node->results.end(),
+                                [&](const auto& r) { return results_.contains(r.get()) || read_by_view(r.get()); });
       if (!needed) return;
       start(node);
       return;
@@ -155,9 +166,8 @@ class Fuser {
 
   bool read_by_view(const Value* value) const {
     auto found = readers_.find(value);
-    return found != readers_.end() && std::any_of(found->second.begin(), found->second.end(), [&](const Node* reader) {
-      return facts(reader).sort == Sort::view;
-    });
+    return found != readers_.end() && std::any_of(found->second.begin(), found->second.end(),
+                                                  [&](const Node* reader) { return facts(reader).sort == Sort::view; });
   }
 
   void start(const Node* node) {
@@ -185,18 +195,24 @@ class Fuser {
     cluster_of_[node] = cluster;
   }
 
-  bool may_join(const Node* node, int cluster, const std::set<int>& clusters, const std::set<const Node*>& direct) const {
+  bool may_join(const Node* node, int cluster, const std::set<int>& clusters,
+                const std::set<const Node*>& direct) const {
     const Cluster& c = clusters_[static_cast<std::size_t>(cluster)];
     const Facts& f = facts(node);
     if (c.nodes.size() >= kMostNodes || c.kind == "scatter" || f.elements == 0) return false;
     bool alone = clusters.size() == 1;
     if (!alone && (!same_elements(c, f.elements) || leads_back(node, cluster))) return false;
     switch (f.sort) {
-      case Sort::pointwise: return pointwise_may_join(c, f, alone, direct);
-      case Sort::view: return alone && view_may_join(c, direct);
-      case Sort::contraction: return c.kind == "loop" && follows(c, node);
-      case Sort::reduction: return reduction_may_join(c, node);
-      default: return false;
+      case Sort::pointwise:
+        return pointwise_may_join(c, f, alone, direct);
+      case Sort::view:
+        return alone && view_may_join(c, direct);
+      case Sort::contraction:
+        return c.kind == "loop" && follows(c, node);
+      case Sort::reduction:
+        return reduction_may_join(c, node);
+      default:
+        return false;
     }
   }
 
@@ -254,27 +270,29 @@ class Fuser {
             changed = after.insert(n).second || changed;
       }
     }
-    return std::all_of(c.nodes.begin(), c.nodes.end(), [&](const Node* n) { return after.contains(n) || !is_read_outside(c, n); });
+    return std::all_of(c.nodes.begin(), c.nodes.end(),
+                       [&](const Node* n) { return after.contains(n) || !is_read_outside(c, n); });
   }
 
   bool is_one_to_one(const Node* node) const {
     const Facts& f = facts(node);
     if (f.sort == Sort::view) return true;
     if (node->op->irregular != Irregular::none || !f.form.reduction.empty() || !f.form.result.empty()) return false;
-    return std::none_of(f.form.accesses.begin(), f.form.accesses.end(), [](const OperandAccess& a) { return a.guarded; });
+    return std::none_of(f.form.accesses.begin(), f.form.accesses.end(),
+                        [](const OperandAccess& a) { return a.guarded; });
   }
 
   bool is_read_outside(const Cluster& c, const Node* node) const {
     std::set<int> clusters;
     std::set<const Node*> direct;
     collect_readers(node, clusters, direct);
-    return std::any_of(clusters.begin(), clusters.end(), [&](int k) { return k < 0 || &clusters_[static_cast<std::size_t>(k)] != &c; });
+    return std::any_of(clusters.begin(), clusters.end(),
+                       [&](int k) { return k < 0 || &clusters_[static_cast<std::size_t>(k)] != &c; });
   }
 
   bool same_elements(const Cluster& c, std::int64_t elements) const {
-    return std::all_of(c.nodes.begin(), c.nodes.end(), [&](const Node* n) {
-      return facts(n).elements == elements || !is_read_outside(c, n);
-    });
+    return std::all_of(c.nodes.begin(), c.nodes.end(),
+                       [&](const Node* n) { return facts(n).elements == elements || !is_read_outside(c, n); });
   }
 
   // A reduction joins where everything read outside is one element a row, or one an element of its operand.
@@ -332,10 +350,10 @@ class Fuser {
         const Node* producer = node->operands[0]->node;
         bool first = !producer || (!c.nodes.contains(producer) && facts(producer).sort != Sort::free);
         auto found = readers_.find(node->result());
-        bool last = found == readers_.end() ||
-                    std::none_of(found->second.begin(), found->second.end(), [&](const Node* r) {
-                      return c.nodes.contains(r) || (facts(r).sort == Sort::free && cluster_of(r) < 0);
-                    });
+        bool last =
+            found == readers_.end() || std::none_of(found->second.begin(), found->second.end(), [&](const Node* r) {
+              return c.nodes.contains(r) || (facts(r).sort == Sort::free && cluster_of(r) < 0);
+            });
         if (!first && !last) continue;
         c.nodes.erase(node);
         cluster_of_.erase(node);
@@ -425,7 +443,8 @@ class Fuser {
     std::vector<std::unique_ptr<Region>> regions;
     regions.push_back(std::move(region));
     builder.locations = locations;
-    std::vector<Value*> made = builder.make(*Registry::get().find("fusion"), operands, {{"kind", c.kind}}, std::move(regions));
+    std::vector<Value*> made =
+        builder.make(*Registry::get().find("fusion"), operands, {{"kind", c.kind}}, std::move(regions));
     for (std::size_t i = 0; i < made.size(); ++i) {
       made[i]->name = outer_results[i]->name;
       map_[outer_results[i]] = made[i];
@@ -433,7 +452,8 @@ class Fuser {
   }
 
   // Makes a node's operands available in the region: as copies of free nodes, or as parameters.
-  void bring_operands(Builder& inside, const Cluster& c, const Node& node, ValueMap& inner, std::vector<Value*>& operands) {
+  void bring_operands(Builder& inside, const Cluster& c, const Node& node, ValueMap& inner,
+                      std::vector<Value*>& operands) {
     for (Value* operand : node.operands) {
       if (inner.contains(operand)) continue;
       bool member = operand->node && c.nodes.contains(operand->node);

@@ -29,9 +29,12 @@ inline std::unique_ptr<Module> parse(const std::string& text) {
 inline Tensor random_tensor(const Type& type, std::mt19937& random, std::int64_t limit = 5) {
   Tensor tensor(type);
   for (std::int64_t i = 0; i < tensor.elements(); ++i) {
-    if (is_float(type.dtype)) tensor.set(i, std::uniform_real_distribution<double>(-2, 2)(random));
-    else if (type.dtype == DType::boolean) tensor.set_integer(i, static_cast<std::int64_t>(random() % 2));
-    else tensor.set_integer(i, static_cast<std::int64_t>(random() % static_cast<unsigned>(limit)));
+    if (is_float(type.dtype))
+      tensor.set(i, std::uniform_real_distribution<double>(-2, 2)(random));
+    else if (type.dtype == DType::boolean)
+      tensor.set_integer(i, static_cast<std::int64_t>(random() % 2));
+    else
+      tensor.set_integer(i, static_cast<std::int64_t>(random() % static_cast<unsigned>(limit)));
   }
   return tensor;
 }
@@ -110,7 +113,8 @@ inline Run run_both(const Module& module, const std::string& cpu, int optimize, 
   return run;
 }
 
-// `tolerance`, relative to the largest element: what sums in another order may differ by. 0: the same bits, any NaN alike.
+// `tolerance`, relative to the largest element: what sums in another order may differ by. 0: the same bits, any NaN
+// alike.
 inline void check_close(const Run& run, double tolerance) {
   for (std::size_t r = 0; r < run.expected.size(); ++r) {
     const Tensor &want = run.expected[r], &got = run.got[r];
@@ -120,7 +124,8 @@ inline void check_close(const Run& run, double tolerance) {
     for (std::int64_t i = 0; i < want.elements(); ++i) {
       double a = want.get(i), b = got.get(i);
       if (a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= tolerance * scale) continue;
-      FAIL_CHECK("result " << r << " element " << i << ": expected " << a << ", got " << b << "\n" << print(run.program));
+      FAIL_CHECK("result " << r << " element " << i << ": expected " << a << ", got " << b << "\n"
+                           << print(run.program));
       break;
     }
   }

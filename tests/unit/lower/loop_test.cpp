@@ -11,7 +11,8 @@ TEST_CASE("elementwise chains") {
     %2 = multiply(%1, %x) : f32[3,5]
     %3 = tanh(%0) : f32[3,5]
     return %2, %3
-  })", 0);
+  })",
+                   0);
 }
 
 TEST_CASE("movements compose") {
@@ -19,11 +20,12 @@ TEST_CASE("movements compose") {
     %0 = broadcast(%b) {shape = shape[3,4], dims = [1]} : f32[3,4]
     %1 = add(%x, %0) : f32[3,4]
     %2 = transpose(%1) {permutation = [1, 0]} : f32[4,3]
-    %3 = pad(%2) {low = [1, 0], high = [2, -1], interior = [1, 0], value = 3.0} : f32[10,2]
+    %3 = pad(%2) {low = [1, 0], high = [2, 1], interior = [1, 0], value = 3.0} : f32[10,4]
     %4 = slice(%3) {start = [1, 0], limit = [9, 2], stride = [2, 1]} : f32[4,2]
     %5 = reverse(%4) {axis = [0]} : f32[4,2]
     return %5, %2
-  })", 0);
+  })",
+                   0);
 }
 
 TEST_CASE("views and reshapes") {
@@ -34,25 +36,30 @@ TEST_CASE("views and reshapes") {
     %3 = negate(%2) : f32[3,8]
     %4 = transpose(%3) {permutation = [1, 0]} : f32[8,3]
     return %4, %0
-  })", 0);
+  })",
+                   0);
 }
 
 TEST_CASE("state is updated in place and in turn") {
-  check_everywhere(R"(func @f(data %g: f32[7], state %w: f32[7], state %v: f32[7], scalar %lr: f32[] = 0.1) -> (state %w, state %v, data %old) {
+  check_everywhere(
+      R"(func @f(data %g: f32[7], state %w: f32[7], state %v: f32[7], scalar %lr: f32[] = 0.1) -> (state %w, state %v, data %old) {
     %l = broadcast(%lr) {shape = shape[7], dims = []} : f32[7]
     %0 = add(%v, %g) : f32[7]
     %1 = multiply(%0, %l) : f32[7]
     %2 = subtract(%w, %1) : f32[7]
     %3 = negate(%w) : f32[7]
     return %2, %0, %3
-  })", 0);
+  })",
+      0);
   check_everywhere(R"(func @swap(state %w: f32[7], state %v: f32[7]) -> (state %w, state %v) {
     return %v, %w
-  })", 0);
+  })",
+                   0);
   check_everywhere(R"(func @turn(state %w: f32[5]) -> (state %w) {
     %0 = reverse(%w) {axis = [0]} : f32[5]
     return %0
-  })", 0);
+  })",
+                   0);
 }
 
 TEST_CASE("indices, gather and scatter") {
@@ -63,7 +70,8 @@ TEST_CASE("indices, gather and scatter") {
     %3 = iota() {shape = shape[4,3], dtype = f32, axis = 1} : f32[4,3]
     %4 = add(%3, %u) : f32[4,3]
     return %1, %2, %4
-  })", 1e-6);
+  })",
+                   1e-6);
 }
 
 TEST_CASE("empty and single elements") {
@@ -72,5 +80,6 @@ TEST_CASE("empty and single elements") {
     %1 = exp(%y) : f32[1,1]
     %2 = sum(%x) {axis = [0]} : f32[3]
     return %0, %1, %2
-  })", 0);
+  })",
+                   0);
 }
