@@ -112,10 +112,10 @@ std::vector<Type> infer_types(const Op& op, const std::vector<Value*>& operands,
   for (const Value* operand : operands) call.operands.push_back(operand->type);
   std::vector<Type> types = op.infer ? op.infer(call) : same_type(Accepts::all)(call);
   for (const Type& type : types) {
-    std::optional<Dim> count = element_count(type.shape);
-    std::int64_t bytes = 0;
-    if (!count || __builtin_mul_overflow(count->factor, byte_size(type.dtype), &bytes))
-      call.fail("the result " + type.str() + " has more elements than 64 bits can count");
+    std::int64_t bytes = byte_size(type.dtype);
+    for (const Dim& dim : type.shape)
+      if (__builtin_mul_overflow(bytes, dim.factor, &bytes))
+        call.fail("the result " + type.str() + " has more elements than 64 bits can count");
   }
   return types;
 }

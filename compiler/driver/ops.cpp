@@ -2,33 +2,24 @@
 #include <iostream>
 
 #include "compiler/driver/command.h"
-#include "ir/op.h"
+#include "ir/ops_doc.h"
 
 namespace gradc::driver {
 
 namespace {
 
-std::string signature(const Op& op) {
-  std::string text = op.name + "(";
-  for (std::size_t i = 0; i < op.operands.size(); ++i)
-    text += (i ? ", " : "") + op.operands[i].name + (op.operands[i].variadic ? "..." : "");
-  for (const AttributeSpec& spec : op.attributes) {
-    text += (text.back() == '(' ? "" : ", ") + spec.name;
-    if (spec.preset) text += "=" + str(*spec.preset);
-  }
-  return text + ")";
-}
-
 void print_one(const Op& op) {
   std::cout << signature(op) << "\n\n  " << op.doc << "\n\n";
   for (const OperandSpec& operand : op.operands) std::cout << "  " << operand.name << ": " << operand.doc << "\n";
   for (const AttributeSpec& spec : op.attributes)
-    std::cout << "  " << spec.name << " (" << name_of(spec.kind) << (spec.preset ? ", default " + str(*spec.preset) : "")
-              << "): " << spec.doc << "\n";
+    std::cout << "  " << spec.name << " (" << name_of(spec.kind)
+              << (spec.preset ? ", default " + str(*spec.preset) : "") << "): " << spec.doc << "\n";
   if (!op.spelling.empty()) std::cout << "  in expressions: " << op.spelling << "\n";
   std::cout << "  kind: " << name_of(op.kind) << "; family: " << op.family << "\n";
-  if (!op.no_derivative.empty()) std::cout << "  no derivative: " << op.no_derivative << "\n";
-  else if (op.constant_gradient) std::cout << "  derivative: zero wherever it exists\n";
+  if (!op.no_derivative.empty())
+    std::cout << "  no derivative: " << op.no_derivative << "\n";
+  else if (op.constant_gradient)
+    std::cout << "  derivative: zero wherever it exists\n";
 }
 
 int print_all() {
@@ -50,8 +41,14 @@ void add_ops(CLI::App& app, Session& session) {
   auto name = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("ops", "lists the ops that specs and expressions can use, or describes one");
   command->add_option("NAME", *name, "the op to describe");
-  command->callback([name, &session] {
-    session.action = [name]() -> int {
+  auto markdown = std::make_shared<bool>(false);
+  command->add_flag("--markdown", *markdown, "write the whole reference, as ir/OPS.md holds it");
+  command->callback([name, markdown, &session] {
+    session.action = [name, markdown]() -> int {
+      if (*markdown) {
+        std::cout << ops_markdown();
+        return kDone;
+      }
       if (name->empty()) return print_all();
       const Op* op = Registry::get().find(*name);
       if (!op) throw UserError(Location(), "no op is named `" + *name + "`" + suggest(*name, Registry::get().names()));

@@ -47,7 +47,7 @@ std::vector<std::int64_t> operand_sizes(const Call& call, std::size_t operand);
 // A form that copies elements: domain is the result, its one access reads operand 0 at `index`.
 IndexedForm copying_form(const Call& call, std::vector<IndexMap> index);
 
-// Fails where a dimension is negative, or a shape has too many elements to count.
+// Fails where a dimension is negative.
 void check_shape(const Call& call, const Shape& shape);
 
 }  // namespace gradc

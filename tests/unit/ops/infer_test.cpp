@@ -1,0 +1,84 @@
+// Shape rules with symbols, and what wrong use is told.
+#include "ir/diagnostic.h"
+#include "tests/support/catch.h"
+#include "tests/unit/ops/sample_function.h"
+
+using namespace gradc;
+
+namespace {
+
+std::string inferred(const std::string& name, const std::vector<std::string>& operands, Attributes attributes = {}) {
+  Region region;
+  Builder builder(region);
+  std::vector<Value*> values;
+  for (const std::string& operand : operands) {
+    std::optional<Type> type = parse_type(operand);
+    REQUIRE(type);
+    values.push_back(region.add_parameter(*type, ""));
+  }
+  try {
+    return builder.one(name, values, std::move(attributes))->type.str();
+  } catch (const UserError& error) {
+    return error.diagnostics().at(0).message;
+  }
+}
+
+Attribute ints(IntList list) { return list; }
+Attribute integer(std::int64_t value) { return value; }
+
+}  // namespace
+
+TEST_CASE("shape rules work on symbols") {
+  CHECK(inferred("add", {"f32[N,10]", "f32[10]"}) == "f32[N,10]");
+  CHECK(inferred("sum", {"f32[N,10]"}, {{"axis", ints({0})}}) == "f32[10]");
+  CHECK(inferred("mean", {"f32[N,10]"}, {{"axis", ints({-1})}, {"keep", true}}) == "f32[N,1]");
+  CHECK(inferred("argmax", {"f32[N,10]"}, {{"axis", integer(1)}}) == "i32[N]");
+  CHECK(inferred("transpose", {"f32[N,2,3]"}, {{"permutation", ints({2, 0, 1})}}) == "f32[3,N,2]");
+  CHECK(inferred("slice", {"f32[N,7]"}, {{"start", ints({0, 1})}, {"limit", ints({INT64_MAX, -1})}}) == "f32[N,5]");
+  CHECK(inferred("pad", {"f32[N,7]"}, {{"low", ints({0, 1})}}) == "f32[N,8]");
+  CHECK(inferred("concatenate", {"f32[N,3]", "f32[N,4]"}, {{"axis", integer(1)}}) == "f32[N,7]");
+  CHECK(inferred("concatenate", {"f32[N,3]", "f32[2*N,3]"}, {{"axis", integer(0)}}) == "f32[3*N,3]");
+  CHECK(inferred("gather", {"f32[65,16]", "i32[N,T]"}) == "f32[N,T,16]");
+  CHECK(inferred("one_hot", {"i32[N]"}, {{"classes", integer(10)}}) == "f32[N,10]");
+  CHECK(inferred("matmul", {"f32[N,784]", "f32[784,10]"}) == "f32[N,10]");
+  CHECK(inferred("convolution", {"f32[N,1,28,28]", "f32[20,1,5,5]"}, {{"low", ints({2, 2})}, {"high", ints({2, 2})}}) ==
+        "f32[N,20,28,28]");
+  CHECK(inferred("max_pool", {"f32[N,20,28,28]"}, {{"window", ints({2, 2})}}) == "f32[N,20,14,14]");
+  CHECK(inferred("softmax_cross_entropy", {"f32[N,10]", "i32[N]"}) == "f32[N]");
+  CHECK(inferred("broadcast", {"f32[10]"}, {{"shape", Shape{Dim(1, "N"), 10}}, {"dims", ints({1})}}) == "f32[N,10]");
+}
+
+TEST_CASE("wrong use is told with both values") {
+  CHECK(inferred("matmul", {"f32[N,784]", "f32[10,784]"}) ==
+        "matmul: inner dimensions differ: f32[N,784] and f32[10,784]");
+  CHECK(inferred("dot", {"f32[2,3]", "f32[4,5]"}, {{"contract_a", ints({1})}, {"contract_b", ints({0})}}) ==
+        "dot: contracted dimensions differ: f32[2,3] has 3 in dimension 1, f32[4,5] has 4 in dimension 0");
+  CHECK(inferred("convolution", {"f32[N,50,5,5]", "f32[8,50,7,7]"}) ==
+        "convolution: kernel 7x7 is larger than its padded input 5x5");
+  CHECK(inferred("convolution", {"f32[N,3,8,8]", "f32[8,1,3,3]"}) ==
+        "convolution: the image f32[N,3,8,8] has 3 channels, the weight f32[8,1,3,3] takes 1");
+  CHECK(inferred("convolution", {"f32[N,3,T]", "f32[8,3,3]"}) ==
+        "convolution: spatial dimension T of f32[N,3,T] must be bound to a size first");
+  CHECK(inferred("convolution", {"f32[N,3,8]", "f32[8,3,3]"}, {{"stride", ints({0})}}) ==
+        "convolution: stride must be at least 1, got 0");
+  CHECK(inferred("max_pool", {"f32[N,20,3,3]"}, {{"window", ints({4, 4})}}) ==
+        "max_pool: window 4x4 is larger than its padded input 3x3");
+  CHECK(inferred("sum", {"f32[N,10]"}, {{"axis", ints({2})}}) == "sum: axis 2 is outside a value of 2 dimensions");
+  CHECK(inferred("sum", {"bool[3]"}) == "sum: `x` must be a number, got bool[3]; cast it first");
+  CHECK(inferred("slice", {"f32[5]"}, {{"limit", ints({6})}}) == "slice: limit 6 is outside dimension 0 of f32[5]");
+  CHECK(inferred("slice", {"f32[N]"}, {{"start", ints({1})}}) ==
+        "slice: can't cut dimension 0 of f32[N], whose size is not known before it is bound");
+  CHECK(inferred("concatenate", {"f32[2,3]", "f32[3,3]"}, {{"axis", integer(1)}}) ==
+        "concatenate: shapes differ outside axis 1: f32[2,3] and f32[3,3]");
+  CHECK(inferred("concatenate", {"f32[N]", "f32[T]"}) ==
+        "concatenate: can't add the sizes N and T before they are bound");
+  CHECK(inferred("clip", {"f32[3]"}, {{"low", 2.0}, {"high", 1.0}}) ==
+        "clip: low must not be above high, got 2.0 and 1.0");
+  CHECK(inferred("softmax_cross_entropy", {"f32[N,10]", "f32[N]"}) ==
+        "softmax_cross_entropy: `label` must be an integer class, got f32[N]");
+  CHECK(inferred("softmax_cross_entropy", {"f32[N,10]", "i32[10]"}) ==
+        "softmax_cross_entropy: `label` must be one class for each row of `logits`, got i32[10] for f32[N,10]");
+  CHECK(inferred("gather", {"f32[3]", "f32[2]"}) == "gather: `index` must be an integer, got f32[2]");
+  CHECK(inferred("broadcast", {"f32[3]"}, {{"shape", Shape{2, 4}}, {"dims", ints({1})}}) ==
+        "broadcast: can't stretch dimension 0 of f32[3] to 4");
+}
