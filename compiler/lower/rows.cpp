@@ -23,6 +23,12 @@ std::vector<std::int64_t> kept(const std::vector<std::int64_t>& shape) {
   return out;
 }
 
+std::int64_t product_of(const std::vector<std::int64_t>& shape) {
+  std::int64_t product = 1;
+  for (std::int64_t e : shape) product *= e;
+  return product;
+}
+
 bool share_domain(const std::vector<Row>& rows) {
   for (const Row& row : rows)
     if (row.plan.split >= 0 || row.plan.rows != rows[0].plan.rows || kept(row.form.domain) != kept(rows[0].form.domain))
@@ -46,6 +52,7 @@ Coordinates matched(const Coordinates& variables, const std::vector<std::int64_t
 // The coordinates of a value with one element a domain point.
 std::optional<Coordinates> point_of(const KernelWriter& writer, const Row& row, const Coordinates& variables,
                                     const std::vector<std::int64_t>& shape) {
+  if (product_of(shape) != product_of(row.form.domain)) return std::nullopt;
   Affine linear;
   std::vector<std::int64_t> strides = row_major_strides(row.form.domain);
   for (std::size_t d = 0; d < variables.size(); ++d) linear = linear + variables[d].affine * strides[d];

@@ -1,0 +1,130 @@
+// Contractions: products with all kinds of dimensions, and the three products of a convolution.
+#include "tests/unit/lower/harness.h"
+
+using gradc::testing::check_everywhere;
+
+namespace {
+
+// Sums of up to a few hundred products, each step rounded once instead of twice.
+constexpr double kSum = 1e-5;
+
+std::string dot(const std::string& a, const std::string& b, const std::string& contract_a,
+                const std::string& contract_b, const std::string& batch_a, const std::string& batch_b,
+                const std::string& to) {
+  return "func @f(data %a: " + a + ", data %b: " + b + ") -> (data %y) {\n  %0 = dot(%a, %b) {contract_a = [" +
+         contract_a + "], contract_b = [" + contract_b + "], batch_a = [" + batch_a + "], batch_b = [" + batch_b +
+         "]} : " + to + "\n  return %0\n}";
+}
+
+std::string conv(const std::string& attributes, const std::string& x, const std::string& w, const std::string& y) {
+  std::string shape_x = x.substr(3), shape_w = w.substr(3);
+  return "func @f(data %x: " + x + ", data %w: " + w + ", data %g: " + y + ") -> (data %y, data %dx, data %dw) {\n" +
+         "  %0 = convolution(%x, %w) {" + attributes + "} : " + y + "\n" +
+         "  %1 = convolution_input_gradient(%g, %w) {" + attributes + ", shape = shape" + shape_x + "} : " + x + "\n" +
+         "  %2 = convolution_weight_gradient(%x, %g) {" + attributes + ", shape = shape" + shape_w + "} : " + w + "\n" +
+         "  return %0, %1, %2\n}";
+}
+
+}  // namespace
+
+TEST_CASE("products in all orders") {
+  check_everywhere(dot("f32[7,5]", "f32[5,9]", "1", "0", "", "", "f32[7,9]"), kSum);
+  check_everywhere(dot("f32[7,5]", "f32[9,5]", "1", "1", "", "", "f32[7,9]"), kSum);
+  check_everywhere(dot("f32[5,7]", "f32[5,9]", "0", "0", "", "", "f32[7,9]"), kSum);
+  check_everywhere(dot("f32[31,33]", "f32[33,64]", "1", "0", "", "", "f32[31,64]"), kSum);
+  check_everywhere(dot("f64[13,6]", "f64[6,17]", "1", "0", "", "", "f64[13,17]"), 1e-13);
+  check_everywhere(dot("i32[3,6]", "i32[6,4]", "1", "0", "", "", "i32[3,4]"), 0);
+}
+
+TEST_CASE("products with a small side") {
+  check_everywhere(dot("f32[1,50]", "f32[50,20]", "1", "0", "", "", "f32[1,20]"), kSum);
+  check_everywhere(dot("f32[50]", "f32[50]", "0", "0", "", "", "f32[]"), kSum);
+  check_everywhere(dot("f32[20,50]", "f32[50]", "1", "0", "", "", "f32[20]"), kSum);
+  check_everywhere(dot("f32[50]", "f32[50,20]", "0", "0", "", "", "f32[20]"), kSum);
+  check_everywhere(dot("f32[3,1]", "f32[1,20]", "1", "0", "", "", "f32[3,20]"), kSum);
+  check_everywhere(dot("f32[3,0]", "f32[0,20]", "1", "0", "", "", "f32[3,20]"), 0);
+  check_everywhere(dot("f32[2,2]", "f32[2,2]", "1", "0", "", "", "f32[2,2]"), kSum);
+}
+
+TEST_CASE("batched products and several dimensions") {
+  check_everywhere(dot("f32[3,7,5]", "f32[3,5,9]", "2", "1", "0", "0", "f32[3,7,9]"), kSum);
+  check_everywhere(dot("f32[2,3,4,5]", "f32[5,4,6]", "2, 3", "1, 0", "", "", "f32[2,3,6]"), kSum);
+  check_everywhere(dot("f32[4,2,6]", "f32[6,3,4]", "2", "0", "0", "2", "f32[4,2,3]"), kSum);
+}
+
+TEST_CASE("deep products are cut along the depth") {
+  check_everywhere(dot("f32[20,5000]", "f32[5000,18]", "1", "0", "", "", "f32[20,18]"), 1e-4);
+  check_everywhere(dot("f32[4101,16]", "f32[4101,32]", "0", "0", "", "", "f32[16,32]"), 1e-4);
+}
+
+TEST_CASE("convolutions") {
+  check_everywhere(
+      conv("stride = [1, 1], low = [2, 2], high = [2, 2], dilation = [1, 1], groups = 1, channels_last = false",
+           "f32[2,3,7,6]", "f32[5,3,5,5]", "f32[2,5,7,6]"),
+      kSum);
+  check_everywhere(
+      conv("stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 1, channels_last = true",
+           "f32[2,7,6,4]", "f32[20,4,3,3]", "f32[2,7,6,20]"),
+      kSum);
+  check_everywhere(
+      conv("stride = [2, 3], low = [1, 0], high = [0, 2], dilation = [1, 1], groups = 1, channels_last = true",
+           "f32[2,9,8,3]", "f32[8,3,4,3]", "f32[2,4,3,8]"),
+      kSum);
+  check_everywhere(
+      conv("stride = [1, 2], low = [2, 1], high = [2, 1], dilation = [2, 1], groups = 1, channels_last = false",
+           "f32[1,3,9,8]", "f32[4,3,3,2]", "f32[1,4,9,5]"),
+      kSum);
+  check_everywhere(
+      conv("stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 2, channels_last = false",
+           "f32[2,4,5,5]", "f32[6,2,3,3]", "f32[2,6,5,5]"),
+      kSum);
+  check_everywhere(
+      conv("stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 2, channels_last = true",
+           "f32[2,5,5,6]", "f32[8,3,3,3]", "f32[2,5,5,8]"),
+      kSum);
+  check_everywhere(
+      conv("stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 6, channels_last = true",
+           "f32[2,5,5,6]", "f32[6,1,3,3]", "f32[2,5,5,6]"),
+      kSum);
+  check_everywhere(conv("stride = [1], low = [0], high = [0], dilation = [1], groups = 1, channels_last = false",
+                        "f32[3,4,9]", "f32[5,4,1]", "f32[3,5,9]"),
+                   kSum);
+  check_everywhere(conv("stride = [1, 1, 1], low = [0, 1, 0], high = [1, 0, 0], dilation = [1, 1, 1], groups = 1, "
+                        "channels_last = true",
+                        "f32[2,3,4,5,2]", "f32[3,2,2,2,2]", "f32[2,3,4,4,3]"),
+                   kSum);
+}
+
+TEST_CASE("epilogues") {
+  check_everywhere(
+      R"(func @f(data %x: f32[13,21], data %w: f32[30,21], data %b: f32[30], state %v: f32[13,30], scalar %lr: f32[] = 0.5) -> (data %y, state %v) {
+    %0 = dot(%x, %w) {contract_a = [1], contract_b = [1], batch_a = [], batch_b = []} : f32[13,30]
+    %1 = broadcast(%b) {shape = shape[13,30], dims = [1]} : f32[13,30]
+    %2 = add(%0, %1) : f32[13,30]
+    %3 = relu(%2) : f32[13,30]
+    %4 = broadcast(%lr) {shape = shape[13,30], dims = []} : f32[13,30]
+    %5 = multiply(%3, %4) : f32[13,30]
+    %6 = add(%v, %5) : f32[13,30]
+    return %3, %6
+  })",
+      kSum);
+  check_everywhere(R"(func @f(data %x: f32[13,21], data %w: f32[21,30], data %m: f32[30,13]) -> (data %y) {
+    %0 = dot(%x, %w) {contract_a = [1], contract_b = [0], batch_a = [], batch_b = []} : f32[13,30]
+    %1 = transpose(%0) {permutation = [1, 0]} : f32[30,13]
+    %2 = multiply(%1, %m) : f32[30,13]
+    %3 = reshape(%2) {shape = shape[5,6,13]} : f32[5,6,13]
+    %4 = exp(%3) : f32[5,6,13]
+    return %4
+  })",
+                   1e-4);
+}
+
+TEST_CASE("prologues") {
+  check_everywhere(R"(func @f(data %x: f32[13,21], data %w: f32[21,30]) -> (data %y) {
+    %0 = relu(%x) : f32[13,21]
+    %1 = tanh(%w) : f32[21,30]
+    %2 = dot(%0, %1) {contract_a = [1], contract_b = [0], batch_a = [], batch_b = []} : f32[13,30]
+    return %2
+  })",
+                   kSum);
+}
