@@ -3,13 +3,14 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include <algorithm>
-#include <numeric>
+#include <cstdlib>
 
 #include "compiler/codegen/kernel_emitter.h"
 
 namespace gradc::codegen {
 namespace {
 
+constexpr std::int64_t kShortStep = 4;                  // lanes at most this far apart are picked from whole vectors
 constexpr std::int64_t kSmall = std::int64_t{1} << 30;  // indices below this are computed in 32 bits
 
 llvm::Align alignment(DType type) { return llvm::Align(static_cast<std::uint64_t>(byte_size(type))); }
@@ -163,6 +164,8 @@ llvm::Value* KernelEmitter::load_lanes(const Address& a, int buffer, llvm::Value
   llvm::Value* v;
   if (!a.vector && a.step == 1 && (!mask || masked_moves(type)))
     v = load_contiguous(a, buffer, mask, nothing);
+  else if (!a.vector && !mask && (a.step == -1 || (a.step > 1 && a.step <= kShortStep)))
+    v = load_interleaved(a, buffer);
   else if (unit_.target().masks && byte_size(type) >= 4 && (a.vector || mask))
     v = load_gathered(a, buffer, mask, nothing);
   else
@@ -190,6 +193,28 @@ llvm::Value* KernelEmitter::load_contiguous(const Address& a, int buffer, llvm::
     load = b_.CreateAlignedLoad(vector, at, alignment(type));
   mark_aliases(load, buffer);
   return load;
+}
+
+// Lanes `step` elements apart: whole vectors from the first to the last lane's element, and a shuffle for each. The
+// last vector ends at the last lane's element, so that nothing beyond is read.
+llvm::Value* KernelEmitter::load_interleaved(const Address& a, int buffer) {
+  std::int64_t last = (lanes_ - 1) * std::abs(a.step);
+  llvm::Value* first = a.step < 0 ? b_.CreateSub(a.base, i64(last)) : a.base;
+  llvm::Value* picked = nullptr;
+  for (std::int64_t piece = 0; piece < std::abs(a.step); ++piece) {
+    std::int64_t start = std::min(piece * lanes_, last + 1 - lanes_);
+    Address whole;
+    whole.base = b_.CreateAdd(first, i64(start));
+    llvm::Value* loaded = load_contiguous(whole, buffer, nullptr, nullptr);
+    std::vector<int> lanes;
+    for (int l = 0; l < lanes_; ++l) {
+      std::int64_t element = a.step < 0 ? last - l : l * a.step, in_piece = element - start;
+      bool here = in_piece >= 0 && in_piece < lanes_ && element >= piece * lanes_;
+      lanes.push_back(here ? lanes_ + static_cast<int>(in_piece) : element < piece * lanes_ ? l : -1);
+    }
+    picked = b_.CreateShuffleVector(picked ? picked : loaded, loaded, lanes);
+  }
+  return picked;
 }
 
 llvm::Value* KernelEmitter::lane_indices(const Address& a, bool with_base) {

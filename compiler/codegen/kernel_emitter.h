@@ -108,6 +108,7 @@ class KernelEmitter {
   llvm::Value* load_uniform(const Address& a, int buffer, llvm::Value* outside);
   llvm::Value* load_lanes(const Address& a, int buffer, llvm::Value* outside);
   llvm::Value* load_contiguous(const Address& a, int buffer, llvm::Value* mask, llvm::Value* outside);
+  llvm::Value* load_interleaved(const Address& a, int buffer);
   llvm::Value* load_gathered(const Address& a, int buffer, llvm::Value* mask, llvm::Value* outside);
   llvm::Value* load_each(const Address& a, int buffer, llvm::Value* mask, llvm::Value* outside);
   void store_lanes(const Address& a, int buffer, llvm::Value* what);

@@ -29,6 +29,9 @@ TEST_CASE("strided accesses", "[codegen]") {
   for (DType type : kTypes) {
     check_access(type, "[i0 of 7 by 1, i1 of 61 by 7]", "[i0 of 7 by 61, i1 of 61 by 1]", 61, 7);
     check_access(type, "[2*i1 of 122 by 1, i0 of 7 by 122]", "[i1 of 61 by 1, i0 of 7 by 100]", 61, 7);
+    check_access(type, "[3*i1 of 190 by 1] at 1", "[i1 of 64 by 1]", 64, 1);
+    check_access(type, "[4*i1 of 253 by 1, i0 of 2 by 500]", "[i0 of 2 by 100, i1 of 64 by 1]", 64, 2);
+    check_access(type, "[-i1 + 63 of 64 by 1, 2*i0 of 3 by 70]", "[i0 of 2 by 100, i1 of 64 by 1]", 64, 2);
     check_access(type, "[-i1 + 60 of 61 by 1]", "[3*i1 of 181 by 1] at 2", 61, 1);
     check_access(type, "[i0 of 7 by 3]", "[i0 of 7 by 70, i1 of 61 by 1]", 61, 7);
   }
