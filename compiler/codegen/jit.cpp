@@ -19,13 +19,15 @@ T must(llvm::Expected<T> result) {
 }  // namespace
 
 std::vector<runtime::Executable> load(const KernelModule& module, int optimize) {
-  std::vector<std::byte> object = codegen::object_of(module, optimize);
+  std::vector<std::vector<std::byte>> objects = codegen::objects_of(module, optimize);
   auto machine = must(llvm::orc::JITTargetMachineBuilder::detectHost());
   std::shared_ptr<llvm::orc::LLJIT> jit =
       must(llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(machine)).create());
-  llvm::StringRef bytes(reinterpret_cast<const char*>(object.data()), object.size());
-  if (llvm::Error failed = jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(bytes, module.name)))
-    internal_error("jit: " + llvm::toString(std::move(failed)));
+  for (const std::vector<std::byte>& object : objects) {
+    llvm::StringRef bytes(reinterpret_cast<const char*>(object.data()), object.size());
+    if (llvm::Error failed = jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(bytes, module.name)))
+      internal_error("jit: " + llvm::toString(std::move(failed)));
+  }
   std::vector<runtime::Executable> executables;
   for (const KernelProgram& program : module.programs) {
     runtime::Executable executable = codegen::describe(program);

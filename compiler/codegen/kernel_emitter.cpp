@@ -77,7 +77,7 @@ void KernelEmitter::collect(const std::vector<Instr>& block) {
 }
 
 llvm::Function* KernelEmitter::run(llvm::GlobalValue::LinkageTypes linkage) {
-  function_ = unit_.function(unit_.kernel_type(), linkage, program_.name + "." + kernel_.name);
+  function_ = declare_kernel(unit_, program_, kernel_, linkage);
   function_->getArg(0)->setName("frame");
   function_->addParamAttr(0, llvm::Attribute::NoAlias);
   function_->getArg(1)->setName("begin");
@@ -282,6 +282,11 @@ llvm::Value* KernelEmitter::any_lane(llvm::Value* condition) {
   if (!is_vector(condition)) return condition;
   if (mask_) condition = b_.CreateAnd(condition, mask_);
   return b_.CreateOrReduce(condition);
+}
+
+llvm::Function* declare_kernel(Unit& unit, const KernelProgram& program, const Kernel& kernel,
+                               llvm::GlobalValue::LinkageTypes linkage) {
+  return unit.function(unit.kernel_type(), linkage, program.name + "." + kernel.name);
 }
 
 llvm::Function* emit_kernel(Unit& unit, const KernelProgram& program, const Kernel& kernel,

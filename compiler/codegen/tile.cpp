@@ -194,11 +194,15 @@ llvm::Value* TileEmitter::multiply_add(llvm::Value* x, llvm::Value* y, llvm::Val
 
 }  // namespace
 
+std::string tile_name(const Tile& tile) {
+  return "tile." + std::string(name_of(tile.dtype)) + "." + std::to_string(tile.rows) + "x" +
+         std::to_string(tile.columns) + ".d" + std::to_string(tile.depth.size()) + (tile.accumulate ? ".add" : "") +
+         (unit_a(tile) ? ".a1" : "") + (panel_b(tile) ? ".panel" : "");
+}
+
 llvm::Function* Unit::tile(const Tile& tile) {
   ensure(!tile.depth.empty(), "codegen: a tile has a depth");
-  std::string name = "tile." + std::string(name_of(tile.dtype)) + "." + std::to_string(tile.rows) + "x" +
-                     std::to_string(tile.columns) + ".d" + std::to_string(tile.depth.size()) +
-                     (tile.accumulate ? ".add" : "") + (unit_a(tile) ? ".a1" : "") + (panel_b(tile) ? ".panel" : "");
+  std::string name = tile_name(tile);
   llvm::Function*& known = tiles_[name];
   if (known) return known;
   std::vector<llvm::Type*> arguments(3, pointer());

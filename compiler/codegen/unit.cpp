@@ -46,8 +46,6 @@ llvm::FunctionType* Unit::kernel_type() {
 llvm::Function* Unit::function(llvm::FunctionType* type, llvm::GlobalValue::LinkageTypes linkage,
                                const std::string& name) {
   llvm::Function* f = llvm::Function::Create(type, linkage, name, *module_);
-  if (linkage == llvm::GlobalValue::ExternalLinkage && type == kernel_type())
-    f->setVisibility(llvm::GlobalValue::HiddenVisibility);
   std::string bits = std::to_string(target_.vector_bytes * 8);
   f->addFnAttr(llvm::Attribute::NoUnwind);
   f->addFnAttr("target-cpu", target_.cpu);

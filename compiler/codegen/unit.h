@@ -57,6 +57,13 @@ class Unit {
 llvm::Function* emit_kernel(Unit& unit, const KernelProgram& program, const Kernel& kernel,
                             llvm::GlobalValue::LinkageTypes linkage);
 
+// The same function where another unit has its body.
+llvm::Function* declare_kernel(Unit& unit, const KernelProgram& program, const Kernel& kernel,
+                               llvm::GlobalValue::LinkageTypes linkage);
+
+// Of the function of a tile's shape.
+std::string tile_name(const Tile& tile);
+
 // The entry of a program over its kernels' functions, and the serial or parallel launch (entry.cpp).
 void emit_entry(Unit& unit, const std::string& symbol, const KernelProgram& program,
                 const std::vector<llvm::Function*>& kernels);
