@@ -51,6 +51,26 @@ Value* broadcast_twice(Builder& builder, const Node& node) {
   return builder.one("broadcast", {inner->operands[0]}, {{"shape", node.result()->type.shape}, {"dims", dims}});
 }
 
+// broadcast(reshape(x)) = broadcast(x) where the reshape only adds dimensions of size 1
+Value* broadcast_of_added_ones(Builder& builder, const Node& node) {
+  const Node* inner = made_by(node.operands[0], "reshape");
+  if (!inner) return nullptr;
+  const Shape& from = inner->operands[0]->type.shape;
+  const Shape& to = inner->result()->type.shape;
+  const IntList& outer = node.attributes.ints("dims");
+  IntList dims;  // where each dimension of x goes
+  for (std::size_t d = 0; d < to.size(); ++d) {
+    const bool own = dims.size() < from.size() && from[dims.size()] == to[d];
+    if (own) {
+      dims.push_back(outer[d]);
+    } else if (to[d] != Dim(1)) {
+      return nullptr;
+    }
+  }
+  if (dims.size() != from.size()) return nullptr;
+  return builder.one("broadcast", {inner->operands[0]}, {{"shape", node.result()->type.shape}, {"dims", dims}});
+}
+
 // ---- reshape ----
 
 // reshape(x) to x's own shape = x
@@ -234,6 +254,7 @@ const std::vector<SimplifyRule>& movement_rules() {
   static const std::vector<SimplifyRule> rules = {
       {"all", reduce_ones},
       {"any", reduce_ones},
+      {"broadcast", broadcast_of_added_ones},
       {"broadcast", broadcast_to_same},
       {"broadcast", broadcast_twice},
       {"concatenate", concatenate_one},

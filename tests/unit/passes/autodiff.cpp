@@ -215,6 +215,59 @@ TEST_CASE("a composite is differentiated through its body") {
   check_near(results[1], {4, 4, 6, 6});
 }
 
+TEST_CASE("the gradient of softmax cross entropy is probability minus one-hot") {
+  const auto results = evaluate(R"(func @f(data %s: f64[1,3], data %label: i32[1]) -> (loss, ds) {
+    %l = softmax_cross_entropy(%s, %label)
+    %f = sum(%l)
+    %ds = gradient(%f, %s)
+    return %f, %ds
+  })",
+                                {{3.2, 5.1, -1.7}, {0}});
+  const double sum = std::exp(3.2) + std::exp(5.1) + std::exp(-1.7);
+  check_near(results[0], {std::log(sum) - 3.2});
+  check_near(results[1], {std::exp(3.2) / sum - 1, std::exp(5.1) / sum, std::exp(-1.7) / sum});
+}
+
+TEST_CASE("ten equal scores have the loss ln 10") {
+  const auto results = evaluate(R"(func @f(data %s: f64[1,10], data %label: i32[1]) -> (loss, ds) {
+    %l = softmax_cross_entropy(%s, %label)
+    %f = sum(%l)
+    %ds = gradient(%f, %s)
+    return %f, %ds
+  })",
+                                {std::vector<double>(10, 2.5), {3}});
+  check_near(results[0], {std::log(10.0)});
+  std::vector<double> expected(10, 0.1);
+  expected[3] = -0.9;
+  check_near(results[1], expected);
+}
+
+TEST_CASE("forward mode goes through a composite that has a gradient of its own") {
+  // J of softmax is diag(p) - p pᵀ; both modes give the same number for ⟨u, J v⟩.
+  const auto results =
+      evaluate(R"(func @f(data %s: f64[1,3], data %v: f64[1,3], data %u: f64[1,3]) -> (tangent, cotangent) {
+    %p = softmax(%s) {axis = 1}
+    %t = tangent(%p, %s, %v) {wrt = 1}
+    %c = gradient(%p, %u, %s) {cotangent = true}
+    return %t, %c
+  })",
+               {{0.1, 0.7, -0.4}, {1, -2, 3}, {0.5, 0.25, -1}});
+  const double e[] = {std::exp(0.1), std::exp(0.7), std::exp(-0.4)};
+  const double sum = e[0] + e[1] + e[2], v[] = {1, -2, 3}, u[] = {0.5, 0.25, -1};
+  double pv = 0, pu = 0;
+  for (int i = 0; i < 3; ++i) {
+    pv += e[i] / sum * v[i];
+    pu += e[i] / sum * u[i];
+  }
+  std::vector<double> tangent, cotangent;
+  for (int i = 0; i < 3; ++i) {
+    tangent.push_back(e[i] / sum * (v[i] - pv));
+    cotangent.push_back(e[i] / sum * (u[i] - pu));
+  }
+  check_near(results[0], tangent);
+  check_near(results[1], cotangent);
+}
+
 TEST_CASE("only what leads to a wanted gradient is built") {
   const std::string text = R"(func @f(data %x: f64[], data %y: f64[]) -> (dx) {
     %a = exp(%y)
