@@ -9,16 +9,6 @@
 namespace gradc::elementary {
 namespace {
 
-// q of exp(r) - 1 = r + r^2 q(r) on [-0.347, 0.347]: relative error 2^-30.5 and 2^-64.
-Scalar exp_polynomial(ScalarBuilder& b, Scalar r) {
-  if (r.type == DType::f32)
-    return horner(b, r, {0x1p-1, 0x1.555556p-3, 0x1.5554e2p-5, 0x1.110feep-7, 0x1.6d53b2p-10, 0x1.a273fap-13});
-  return horner(b, r,
-                {0x1p-1, 0x1.5555555555555p-3, 0x1.5555555555558p-5, 0x1.11111111112ccp-7, 0x1.6c16c16c14ffep-10,
-                 0x1.a01a019f489a9p-13, 0x1.a01a01ad7ea9bp-16, 0x1.71de3d389041ap-19, 0x1.27e4cc101eea3p-22,
-                 0x1.ae5aa557d7e6p-26, 0x1.1f8be166d70f9p-29, 0x1.6ddb86d0c8a7ap-33});
-}
-
 // Bounds beyond which the result is 0 or infinite, and ln 2 in two parts (fdlibm's e_expf.c and e_exp.c).
 struct ExpConstants {
   double least, greatest, ln2_high, ln2_low, expm1_least, tanh_greatest;
@@ -38,6 +28,15 @@ Scalar at_least(ScalarBuilder& b, Scalar x, double bound) {
 }
 
 }  // namespace
+
+Scalar exp_polynomial(ScalarBuilder& b, Scalar r) {
+  if (r.type == DType::f32)
+    return horner(b, r, {0x1p-1, 0x1.555556p-3, 0x1.5554e2p-5, 0x1.110feep-7, 0x1.6d53b2p-10, 0x1.a273fap-13});
+  return horner(b, r,
+                {0x1p-1, 0x1.5555555555555p-3, 0x1.5555555555558p-5, 0x1.11111111112ccp-7, 0x1.6c16c16c14ffep-10,
+                 0x1.a01a019f489a9p-13, 0x1.a01a01ad7ea9bp-16, 0x1.71de3d389041ap-19, 0x1.27e4cc101eea3p-22,
+                 0x1.ae5aa557d7e6p-26, 0x1.1f8be166d70f9p-29, 0x1.6ddb86d0c8a7ap-33});
+}
 
 ReducedExp reduce_exp(ScalarBuilder& b, Scalar x) {
   const ExpConstants k = exp_constants(x.type);
