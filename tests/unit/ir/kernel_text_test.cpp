@@ -177,3 +177,42 @@ TEST_CASE("every prefix of a program is refused without a crash") {
       if (!diagnostics.has_errors()) FAIL("no message for " << text.substr(0, length));
     }
 }
+
+TEST_CASE("mutated programs are refused, or print to a fixed point and can be verified") {
+  std::uint64_t state = 1;
+  auto random = [&](std::size_t bound) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<std::size_t>(state >> 33) % bound;
+  };
+  const std::string alphabet = "0189-+*/%@#{}[]()<>=,: \n\"ix.e_\x80";
+  int parsed = 0;
+  for (const std::string& text : {kSaxpy, kSoftmax, kWindow, kGather, kProduct})
+    for (int trial = 0; trial < 400; ++trial) {
+      std::string mutant = text;
+      for (std::size_t edits = 1 + random(3); edits > 0; --edits) {
+        std::size_t at = random(mutant.size());
+        switch (random(3)) {
+          case 0:
+            mutant[at] = alphabet[random(alphabet.size())];
+            break;
+          case 1:
+            mutant.erase(at, 1 + random(8));
+            break;
+          default:
+            mutant.insert(at, mutant.substr(random(mutant.size()), 1 + random(12)));
+            break;
+        }
+      }
+      Diagnostics diagnostics;
+      auto program = parse_kernel_program(mutant, "mutant.gir", diagnostics);
+      if (!program) {
+        if (!diagnostics.has_errors()) FAIL("no message for " << mutant);
+        continue;
+      }
+      ++parsed;
+      verify(*program);
+      std::string printed = print(*program);
+      if (print(*parse(printed)) != printed) FAIL("no fixed point: " << printed);
+    }
+  CHECK(parsed > 30);
+}
