@@ -213,6 +213,27 @@ Value* compute_before_broadcast(Builder& builder, const Node& node) {
                      {{"shape", node.result()->type.shape}, {"dims", wide->attributes.ints("dims")}});
 }
 
+// f(reshape(x), reshape(y)) = reshape(f(x, y)) where x and y have one shape; scalars are broadcast to it
+Value* compute_before_reshape(Builder& builder, const Node& node) {
+  if (node.op->kind != Kind::elementwise) return nullptr;
+  const Shape* shape = nullptr;  // before the reshapes
+  std::vector<Value*> before;
+  for (const Value* operand : node.operands) {
+    const Node* inner = operand->node;
+    const bool scalar = made_by(operand, "broadcast") && inner->operands[0]->type.rank() == 0;
+    if (!scalar && !made_by(operand, "reshape")) return nullptr;
+    before.push_back(inner->operands[0]);
+    if (scalar) continue;
+    const Shape& from = inner->operands[0]->type.shape;
+    if (shape && from != *shape) return nullptr;
+    shape = &from;
+  }
+  if (!shape) return nullptr;
+  for (Value*& x : before) x = builder.broadcast_to(x, *shape);
+  Value* value = builder.make(*node.op, before, node.attributes)[0];
+  return builder.one("reshape", {value}, {{"shape", node.result()->type.shape}});
+}
+
 }  // namespace
 
 const std::vector<SimplifyRule>& arithmetic_rules() {
@@ -242,6 +263,7 @@ const std::vector<SimplifyRule>& arithmetic_rules() {
       {"subtract", subtract_negated},
       {"subtract", subtract_nothing},
       {"", compute_before_broadcast},
+      {"", compute_before_reshape},
   };
   return rules;
 }
