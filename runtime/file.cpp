@@ -183,7 +183,7 @@ void FileSink::write(const void* data, std::int64_t bytes) {
   }
 }
 
-void replace_file(const std::string& wanted, const std::function<void(FileSink&)>& write) {
+void replace_file(const std::string& wanted, const std::function<void(FileSink&)>& write, Durable durable) {
   std::error_code error;
   const bool exists = std::filesystem::exists(wanted, error);
   if (exists && std::filesystem::is_directory(wanted, error)) {
@@ -198,17 +198,14 @@ void replace_file(const std::string& wanted, const std::function<void(FileSink&)
   try {
     FileSink sink(file.get(), path);
     write(sink);
-    if (::fsync(file.get()) != 0 && errno != EINVAL) throw FileError("cannot write " + path + ": " + reason());
+    if (durable == Durable::yes && ::fsync(file.get()) != 0 && errno != EINVAL)
+      throw FileError("cannot write " + path + ": " + reason());
     if (file.close() != 0) throw FileError("cannot write " + path + ": " + reason());
     if (::rename(aside.c_str(), path.c_str()) != 0) throw FileError("cannot write " + path + ": " + reason());
   } catch (...) {
     ::unlink(aside.c_str());
     throw;
   }
-  // The rename itself reaches the disk with the directory; a file system that can't do so is no error.
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  const Descriptor directory(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() >= 0) ::fsync(directory.get());
 }
 
 void make_directory(const std::string& path) {

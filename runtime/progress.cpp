@@ -15,6 +15,7 @@ namespace {
 
 constexpr auto kRedraw = std::chrono::milliseconds(100);
 constexpr int kBar = 24;
+constexpr std::int64_t kManyEpochs = 50;
 
 bool is_set(const char* variable) {
   const char* value = std::getenv(variable);
@@ -102,6 +103,10 @@ void Progress::note(const std::string& line) {
 
 void Progress::end_epoch(const EpochEvent& event) {
   if (quiet_) return;
+  // Of many short epochs a line now and then is enough; metrics.jsonl has them all.
+  const auto now = Clock::now();
+  if (epochs_ > kManyEpochs && event.epoch < epochs_ && now < next_line_) return;
+  next_line_ = now + kRedraw;
   std::string line = "epoch " + std::to_string(event.epoch) + "/" + std::to_string(epochs_);
   add_metrics(line, "train", event.train);
   add_metrics(line, "validation", event.validation);

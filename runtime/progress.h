@@ -28,7 +28,7 @@ class Progress {
   std::int64_t epochs_, examples_, epoch_ = 0;
   std::size_t drawn_ = 0;                 // width of the bar on screen
   std::int64_t run_ = 0, last_done_ = 0;  // examples since start_
-  Clock::time_point start_ = Clock::now(), next_ = start_;
+  Clock::time_point start_ = Clock::now(), next_ = start_, next_line_ = start_;
 };
 
 std::string duration_text(double seconds);  // "0:07", "1:02:03"

@@ -55,11 +55,12 @@ std::string resolve_one(const std::string& path, const std::string& directory) {
   return found[0];
 }
 
-const Array& input_named(std::string_view name, std::span<const Array> inputs) {
+// Null where the program at hand has no such input: a program that predicts takes no labels.
+const Array* input_named(std::string_view name, std::span<const Array> inputs) {
   for (const Array& input : inputs) {
-    if (input.name == name) return input;
+    if (input.name == name) return &input;
   }
-  throw DataError("the data names `" + std::string(name) + "`, which is no input of the model");
+  return nullptr;
 }
 
 std::int64_t example_elements(const Array& input) {
@@ -95,10 +96,12 @@ DataSet read_csv_set(const DataSource& source, const std::string& directory, std
     const std::string file = resolve_one(path, directory);
     if (!tables.contains(file)) tables[file] = {read_csv(file), 0};
     auto& [table, next] = tables[file];
-    const Array& input = input_named(name, inputs);
-    const auto chosen = columns_of(table, name, example_elements(input), next);
+    const Array* input = input_named(name, inputs);
+    // Of what no input takes, only the number of columns matters to the inputs after it: labels have one.
+    const auto chosen = columns_of(table, name, input ? example_elements(*input) : 1, next);
+    if (!input) continue;
     std::vector<std::int64_t> shape;
-    if (!input.shape.empty()) shape.assign(input.shape.begin() + 1, input.shape.end());
+    if (!input->shape.empty()) shape.assign(input->shape.begin() + 1, input->shape.end());
     Column column = make_column(name, GRADC_F64, shape, table.rows, file);
     const auto values = column.values<double>();
     std::size_t at = 0;
@@ -113,7 +116,8 @@ DataSet read_csv_set(const DataSource& source, const std::string& directory, std
 DataSet read_cifar_set(const DataSource& source, const std::string& directory, std::span<const Array> inputs) {
   std::string image, label, path;
   for (const auto& [name, file] : source.files) {
-    (example_elements(input_named(name, inputs)) == 1 ? label : image) = name;
+    const Array* input = input_named(name, inputs);
+    if (input) (example_elements(*input) == 1 ? label : image) = name;
     if (!path.empty() && path != file)
       throw DataError(file, "image and label come from the same CIFAR file, but here is " + path + " too");
     path = file;
@@ -136,7 +140,7 @@ Column read_column(const std::string& format, const std::string& name, const std
   const std::string file = resolve_one(path, directory);
   if (format == "idx") return read_idx(file, name);
   if (format == "npy") return read_npy(file, name);
-  return read_text(file, name, example_elements(input_named(name, inputs)), &data.vocabulary);
+  return read_text(file, name, example_elements(*input_named(name, inputs)), &data.vocabulary);
 }
 
 }  // namespace
@@ -178,8 +182,9 @@ DataSet read_data(const DataSource& source, const std::string& directory, std::s
     if (std::find(formats.begin(), formats.end(), source.format) == formats.end()) {
       throw DataError("unknown data format `" + source.format + "`; known are idx, cifar, csv, npy, npz and text");
     }
-    for (const auto& [name, path] : source.files)
-      data.add(read_column(source.format, name, path, directory, inputs, data));
+    for (const auto& [name, path] : source.files) {
+      if (input_named(name, inputs)) data.add(read_column(source.format, name, path, directory, inputs, data));
+    }
   }
   if (data.examples == 0) throw DataError("the data set has no examples");
   return data;

@@ -140,7 +140,7 @@ std::string RunDirectory::set_aside() {
 
 void RunDirectory::write_spec(const std::string& text) {
   if (!enabled() || text.empty()) return;
-  replace_file(file("spec.json"), [&](FileSink& sink) { sink.write(text); });
+  replace_file(file("spec.json"), [&](FileSink& sink) { sink.write(text); }, Durable::no);
 }
 
 void RunDirectory::write_checkpoint(const char* name, const StateTable& table, const void* state, const Place& place) {
@@ -154,7 +154,7 @@ void RunDirectory::rewind_metrics(std::int64_t epochs) {
     const auto epoch = epoch_of(line);
     if (epoch && *epoch <= epochs) kept += text;
   });
-  replace_file(file(kMetrics), [&](FileSink& sink) { sink.write(kept); });
+  replace_file(file(kMetrics), [&](FileSink& sink) { sink.write(kept); }, Durable::no);
 }
 
 EpochEvent RunDirectory::read_epoch(std::int64_t epoch) const {

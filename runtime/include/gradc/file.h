@@ -34,8 +34,10 @@ class FileSink {
 };
 
 // Writes a file aside, flushes it to the disk and renames it over `path`. Where any of it fails, the old file stays as
-// it was, nothing is left aside, and FileError says why. A pipe or device is written in place.
-void replace_file(const std::string& path, const std::function<void(FileSink&)>& write);
+// it was, nothing is left aside, and FileError says why. A pipe or device is written in place. Without the flush (some
+// milliseconds) a loss of power, not of the process, may leave an empty file.
+enum class Durable : std::uint8_t { no, yes };
+void replace_file(const std::string& path, const std::function<void(FileSink&)>& write, Durable durable = Durable::yes);
 
 // Makes a directory and those above it.
 void make_directory(const std::string& path);

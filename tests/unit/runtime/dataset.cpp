@@ -121,6 +121,15 @@ TEST_CASE("csv columns go to inputs by name, or in order") {
     CHECK(list<float>(data.columns[0]) == std::vector{2.F, 3.F, 5.F, 6.F});
     CHECK(list<std::int32_t>(data.columns[1]) == std::vector{1, 0});
   }
+  // A program that predicts takes no labels.
+  DataSource both;
+  both.format = "csv";
+  both.files = {{"label", "named.csv"}, {"x", "named.csv"}};
+  CHECK(read_data(both, dir.path(), std::span(inputs).first(1)).columns.size() == 1);
+  both.files = {{"label", "front.csv"}, {"x", "front.csv"}};
+  dir.write("front.csv", "1,2,3\n0,5,6\n");
+  CHECK(list<double>(read_data(both, dir.path(), std::span(inputs).first(1)).columns[0]) ==
+        std::vector<double>{2, 3, 5, 6});
   DataSource wrong;
   wrong.format = "csv";
   wrong.files = {{"x", "plain.csv"}, {"label", "plain.csv"}};
