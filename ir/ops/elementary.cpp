@@ -1,4 +1,6 @@
-// Elementary functions: exponentials, logarithms, roots, trigonometry, hyperbolic functions.
+// Elementary functions: exponentials, logarithms, roots, powers, trigonometry, the error function.
+#include <numbers>
+
 #include "ir/ops/entry.h"
 
 namespace gradc {
@@ -44,6 +46,15 @@ void register_exponentials(Registry& registry) {
                 .samples = float_samples(1, -0.75, 3)});
 }
 
+// ∂(a^b)/∂a = b * a^(b-1), and 0 where b = 0 (also at a = 0, where a^-1 is infinite).
+// ∂(a^b)/∂b = a^b * log(a), and 0 where a = 0, so that 0^b has a gradient in b.
+Term power_derivative(const Derivation& d, std::size_t operand, Term t) {
+  Term a = d.x(0), b = d.x(1);
+  if (operand == 0) return select(equal(b, 0), t.like(0), t * (b * apply("power", {a, b - 1})));
+  Term zero = equal(a, 0);
+  return select(zero, t.like(0), t * (d.y() * apply("log", {select(zero, a.like(1), a)})));
+}
+
 void register_powers(Registry& registry) {
   registry.add({.name = "sqrt",
                 .doc = "Square root, rounded to nearest; NaN below 0.",
@@ -62,6 +73,24 @@ void register_powers(Registry& registry) {
                 .body = [](ScalarBuilder& b, const Call&, Scalars x) { return elementary::rsqrt(b, x[0]); },
                 .derivative = [](const Derivation& d, std::size_t, Term t) { return -0.5 * t * (d.y() / d.x()); },
                 .samples = float_samples(1, 0.25, 4)});
+
+  registry.add({.name = "power",
+                .doc = "a^b by the rules of C's pow: a negative base takes integer exponents only, x^0 is 1. Gradient "
+                       "by a where b = 0, and by b where a = 0: 0.",
+                .kind = Kind::elementwise,
+                .operands = {{"a", "base"}, {"b", "exponent"}},
+                .infer = same_type(Accepts::floats),
+                .body = [](ScalarBuilder& b, const Call&, Scalars x) { return elementary::pow(b, x[0], x[1]); },
+                .derivative = power_derivative,
+                .spelling = "**",
+                .samples = float_samples(2, 0.5, 2)});
+}
+
+// With θ = atan2(y, x) and r² = x² + y²: ∂θ/∂y = x/r², ∂θ/∂x = -y/r²; both 0 at the origin.
+Term atan2_derivative(const Derivation& d, std::size_t operand, Term t) {
+  Term squares = apply("square", {d.x(0)}) + apply("square", {d.x(1)});
+  Term safe = select(equal(squares, 0), squares.like(1), squares);
+  return operand == 0 ? t * (d.x(1) / safe) : -(t * (d.x(0) / safe));
 }
 
 void register_trigonometry(Registry& registry) {
@@ -82,6 +111,15 @@ void register_trigonometry(Registry& registry) {
                 .body = [](ScalarBuilder& b, const Call&, Scalars x) { return elementary::cos(b, x[0]); },
                 .derivative = [](const Derivation& d, std::size_t, Term t) { return -(t * apply("sin", {d.x()})); },
                 .samples = float_samples(1, -7, 7)});
+
+  registry.add({.name = "atan2",
+                .doc = "Angle of the point (b, a) in (-π, π]. Gradient at the origin: 0.",
+                .kind = Kind::elementwise,
+                .operands = {{"a", "ordinate"}, {"b", "abscissa"}},
+                .infer = same_type(Accepts::floats),
+                .body = [](ScalarBuilder& b, const Call&, Scalars x) { return elementary::atan2(b, x[0], x[1]); },
+                .derivative = atan2_derivative,
+                .samples = float_samples(2)});
 }
 
 }  // namespace
@@ -99,6 +137,19 @@ void register_elementary(Registry& registry) {
                 .infer = same_type(Accepts::floats),
                 .body = [](ScalarBuilder& b, const Call&, Scalars x) { return elementary::tanh(b, x[0]); },
                 .derivative = [](const Derivation& d, std::size_t, Term t) { return t * ((1 - d.y()) * (d.y() + 1)); },
+                .samples = float_samples(1)});
+
+  // erf'(x) = 2/√π · exp(-x²)
+  registry.add({.name = "erf",
+                .doc = "Error function, 2/√π · ∫ exp(-u²) du from 0 to x.",
+                .kind = Kind::elementwise,
+                .operands = {{"x", "a float"}},
+                .infer = same_type(Accepts::floats),
+                .body = [](ScalarBuilder& b, const Call&, Scalars x) { return elementary::erf(b, x[0]); },
+                .derivative =
+                    [](const Derivation& d, std::size_t, Term t) {
+                      return t * (2 * std::numbers::inv_sqrtpi * apply("exp", {-apply("square", {d.x()})}));
+                    },
                 .samples = float_samples(1)});
 }
 

@@ -99,6 +99,9 @@ TEST_CASE("the gradient of a product is right with zeros") {
 }
 
 TEST_CASE("branches that are not taken leave no NaN") {
+  CHECK(gradient("power", {{"f64[3]", {0, 0, 3}}, {"f64[3]", {2, 1, 0}}}) == Values{0, 1, 0});
+  CHECK(gradient("power", {{"f64[2]", {0, 0}}, {"f64[2]", {2, -1}}}, {}, 1) == Values{0, 0});
+  CHECK(gradient("atan2", {{"f64[1]", {0}}, {"f64[1]", {0}}}) == Values{0});
   CHECK(gradient("relu", {{"f64[2]", {-kInf, kInf}}}) == Values{0, 1});
   CHECK(gradient("select", {{"bool[2]", {1, 0}}, {"f64[2]", {kInf, kInf}}, {"f64[2]", {1, 1}}}) == Values{1, 0});
   CHECK(gradient("softplus", {{"f64[2]", {-1000, 1000}}}) == Values{0, 1});
