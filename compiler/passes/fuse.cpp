@@ -201,7 +201,9 @@ class Fuser {
     const Facts& f = facts(node);
     if (c.nodes.size() >= kMostNodes || c.kind == "scatter" || f.elements == 0) return false;
     bool alone = clusters.size() == 1;
-    if (!alone && (!same_elements(c, f.elements) || leads_back(node, cluster))) return false;
+    if (!alone && leads_back(node, cluster)) return false;
+    if (!alone && c.kind == "reduce" && f.sort == Sort::pointwise && !fits_rows(c, node)) return false;
+    if (!alone && c.kind != "reduce" && f.sort != Sort::reduction && !same_elements(c, f.elements)) return false;
     switch (f.sort) {
       case Sort::pointwise:
         return pointwise_may_join(c, f, alone, direct);
@@ -217,7 +219,7 @@ class Fuser {
   }
 
   bool pointwise_may_join(const Cluster& c, const Facts& f, bool alone, const std::set<const Node*>& direct) const {
-    if (!alone && c.kind != "loop" && c.kind != "contract") return false;
+    if (!alone && c.kind != "loop" && c.kind != "contract" && c.kind != "reduce") return false;
     std::int64_t most = 0;
     for (const Node* reader : direct) {
       if (!c.nodes.contains(reader)) continue;
@@ -314,6 +316,16 @@ class Fuser {
     return true;
   }
 
+  // Whether a value has one element for every row of the cluster's reductions, or the shape of what they reduce.
+  bool fits_rows(const Cluster& c, const Node* node) const {
+    return std::any_of(c.nodes.begin(), c.nodes.end(), [&](const Node* n) {
+      const Facts& r = facts(n);
+      if (r.sort != Sort::reduction || r.form.accesses[0].guarded) return false;
+      const Value* operand = n->operands[static_cast<std::size_t>(r.form.accesses[0].operand)];
+      return r.elements == facts(node).elements || operand->type.shape == node->result()->type.shape;
+    });
+  }
+
   // Whether something that reads the node outside the cluster leads into the cluster: joining would make a circle.
   bool leads_back(const Node* node, int cluster) const {
     std::set<const Node*> seen;
@@ -328,6 +340,7 @@ class Fuser {
     };
     push_readers(node);
     std::erase_if(open, [&](const Node* n) { return cluster_of(n) == cluster; });
+    std::erase_if(seen, [&](const Node* n) { return cluster_of(n) == cluster; });
     while (!open.empty()) {
       const Node* n = open.back();
       open.pop_back();
