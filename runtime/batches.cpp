@@ -65,10 +65,7 @@ double element_as_double(gradc_dtype dtype, const std::byte* data, std::int64_t 
 
 Prepared::Prepared(const Executable& executable, ThreadPool* pool)
     : executable_(&executable), runner_(executable, pool) {
-  for (const Array& input : executable.inputs) {
-    inputs_.emplace_back(input.bytes());
-    input_pointers_.push_back(inputs_.back().data());
-  }
+  input_pointers_.resize(executable.inputs.size());
   for (const Array& output : executable.outputs) {
     outputs_.emplace_back(output.bytes());
     output_pointers_.push_back(outputs_.back().data());
@@ -77,6 +74,9 @@ Prepared::Prepared(const Executable& executable, ThreadPool* pool)
 
 void Prepared::run_gathered(std::span<const Column* const> columns, std::span<const std::int64_t> examples,
                             void* state) {
+  if (inputs_.empty()) {
+    for (const Array& input : executable_->inputs) inputs_.emplace_back(input.bytes());
+  }
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const std::int64_t row = columns[i]->row_bytes();
     const std::byte* from = columns[i]->data.data();
@@ -182,6 +182,7 @@ bool over_batches(Program& program, const DataSet& fitted, std::int64_t batch, v
 
 Metrics evaluate(const Provide& provide, const ProgramUse& use, void* state, const DataSet& data, std::int64_t batch,
                  ThreadPool* pool) {
+  if (data.examples == 0) throw DataError("the data set has no examples");
   Program program(provide, use.name, pool);
   const DataSet fitted = program.fit(data, std::min(batch, data.examples), {});
   Averages averages(use);
@@ -194,6 +195,7 @@ Metrics evaluate(const Provide& provide, const ProgramUse& use, void* state, con
 
 DataSet predict(const Provide& provide, std::string_view name, void* state, const DataSet& data,
                 std::span<const std::string> outputs, std::int64_t batch, ThreadPool* pool) {
+  if (data.examples == 0) throw DataError("the data set has no examples");
   Program program(provide, std::string(name), pool);
   batch = std::min(batch, data.examples);
   const DataSet fitted = program.fit(data, batch, {});

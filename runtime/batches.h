@@ -17,7 +17,7 @@ class Prepared {
  public:
   Prepared(const Executable& executable, ThreadPool* pool);
 
-  // Copies the rows of these examples into the input buffers and runs. `columns`: one per input.
+  // Copies the rows of these examples into buffers, made at the first call, and runs. `columns`: one per input.
   void run_gathered(std::span<const Column* const> columns, std::span<const std::int64_t> examples, void* state);
   // Runs on the rows from `first` on, in place.
   void run_in_place(std::span<const Column* const> columns, std::int64_t first, void* state);

@@ -95,7 +95,8 @@ class Fit {
   Averages averages_;
   RunDirectory directory_;
   InterruptCatcher interrupt_;
-  std::optional<SafeTensors> checkpoint_;
+  std::optional<SafeTensors> checkpoint_;  // until the state is restored from it
+  bool found_checkpoint_ = false;
   std::optional<Progress> progress_;
 
   Place place_;
@@ -111,6 +112,7 @@ class Fit {
 
 void Fit::read_checkpoint() {
   if (options_.resume) checkpoint_ = directory_.open_checkpoint();
+  found_checkpoint_ = checkpoint_.has_value();
   if (checkpoint_) {
     place_ = Place::of(*checkpoint_);
     const auto same = [&](const char* what, const std::optional<std::int64_t>& given, std::int64_t held) {
@@ -210,6 +212,9 @@ void Fit::open_directory() {
   if (!directory_.enabled()) return;
   directory_.open();
   const bool resumed = place_.step > 0 || place_.epoch > 0;
+  if (options_.resume && !found_checkpoint_) {
+    progress_->note(options_.directory + " holds no checkpoint: the run starts from the beginning");
+  }
   if (!options_.resume) {
     const std::string aside = directory_.set_aside();
     if (!aside.empty()) progress_->note("the files of an older run are now in " + aside);

@@ -2,6 +2,7 @@
 #include "gradc/safetensors.h"
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -114,7 +115,9 @@ void check_cover(const std::vector<SafeTensors::Entry>& entries, std::int64_t da
 }  // namespace
 
 std::string SafeTensors::Entry::type() const {
-  std::string text = dtype + "[";
+  std::string text = dtype;
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  text += "[";
   for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? "," : "") + std::to_string(shape[i]);
   return text + "]";
 }

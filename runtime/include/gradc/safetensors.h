@@ -24,7 +24,7 @@ class SafeTensors {
     std::string name, dtype;  // the format's word: "F32", "BF16", "I64", …
     std::vector<std::int64_t> shape;
     std::int64_t offset = 0, bytes = 0;  // in the file
-    std::string type() const;            // "F32[20,1,5,5]"
+    std::string type() const;            // "f32[20,1,5,5]"
   };
   static SafeTensors read(const std::string& path);  // FileError, DataError
   static SafeTensors parse(Bytes bytes, std::string file);

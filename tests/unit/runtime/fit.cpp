@@ -384,7 +384,7 @@ TEST_CASE("fit: weights to begin with, or of another model") {
   CHECK(state_of(run(options, train).state).w[1] == -1);
   options.directory = dir.file("run");
   options.weights = dir.file("wrong");
-  CHECK(has(message_of<WeightsError>([&] { run(options, train); }), "`w` is F32[4] in the file, F32[3] in the model"));
+  CHECK(has(message_of<WeightsError>([&] { run(options, train); }), "`w` is f32[4] in the file, f32[3] in the model"));
   CHECK_FALSE(std::filesystem::exists(dir.file("run")));
 }
 
@@ -478,4 +478,16 @@ TEST_CASE("evaluate and predict take every example, the smaller rest too") {
             "no output `valu`"));
   CHECK(has(message_of<Error>([&] { predict(model.provide(), "test", state.data(), data, scalar, 8, nullptr); }),
             "not a value for each example"));
+}
+
+TEST_CASE("a set without examples is refused") {
+  FakeModel model;
+  Block state(sizeof(FakeState));
+  const DataSet none = fake_data(0);
+  const ProgramUse use = {"test", "objective", {}};
+  CHECK(has(message_of<DataError>([&] { evaluate(model.provide(), use, state.data(), none, 8, nullptr); }),
+            "no examples"));
+  CHECK(has(message_of<DataError>([&] { predict(model.provide(), "test", state.data(), none, {}, 8, nullptr); }),
+            "no examples"));
+  CHECK(has(message_of<DataError>([&] { run(fake_options(), none); }), "no examples to train on"));
 }

@@ -220,3 +220,23 @@ TEST_CASE("text: characters by their place in the sorted set") {
   CHECK(has(message_of<DataError>([&] { read_text(dir.file("a.txt"), "text", 11, nullptr); }),
             "10 characters are fewer"));
 }
+
+// Real files: those of GRADC_DATA, else of ../shared/data beside the source; skipped where there are none.
+TEST_CASE("mnist: the 10,000 digits of the shared data") {
+  const char* given = std::getenv("GRADC_DATA");
+  const std::string directory = given ? given : std::string(GRADC_SOURCE_DIR) + "/../shared/data/mnist-10k";
+  if (!std::filesystem::exists(directory + "/train-images-idx3-ubyte.gz")) {
+    WARN("skipped: no " << directory);
+    return;
+  }
+  for (const auto& [part, count] : {std::pair("train", 8000), std::pair("t10k", 2000)}) {
+    const Column images = read_idx(directory + "/" + part + "-images-idx3-ubyte.gz", "image");
+    const Column labels = read_idx(directory + "/" + part + "-labels-idx1-ubyte.gz", "label");
+    CHECK(images.examples == count);
+    CHECK(images.type() == "u8[28,28]");
+    CHECK(labels.examples == count);
+    bool digits = true;
+    for (const std::uint8_t label : labels.values<std::uint8_t>()) digits = digits && label < 10;
+    CHECK(digits);
+  }
+}

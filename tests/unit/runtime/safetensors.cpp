@@ -63,7 +63,7 @@ TEST_CASE("safetensors: known bytes") {
       R"({"__metadata__":{"format":"pt"},"b":{"dtype":"I64","shape":[],"data_offsets":[8,16]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}   )",
       std::string("\0\0\x80\x3f\0\0\0\xc0\x05\0\0\0\0\0\0\0", 16)));
   REQUIRE(file.entries().size() == 2);
-  CHECK(file.entries()[0].type() == "F32[2]");
+  CHECK(file.entries()[0].type() == "f32[2]");
   float a[2];
   std::memcpy(a, file.data(*file.find("a")), 8);
   CHECK(a[0] == 1);
@@ -197,7 +197,7 @@ TEST_CASE("weights of another model: what is missing, unexpected and different; 
     CHECK(error.what() ==
           dir.file("w") +
               ": the weights don't fit the model: the file lacks `mean`; the model has no `fc.bias`; of "
-              "another type: `w` is F32[3,2] in the file, F32[2,3] in the model");
+              "another type: `w` is f32[3,2] in the file, f32[2,3] in the model");
   }
   CHECK(has(message_of<WeightsError>([&] { restore_state(file, layout, state.data()); }),
             "lacks `w.momentum`, `mean`, `step`, `key`"));
