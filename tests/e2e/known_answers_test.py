@@ -22,7 +22,7 @@ class Traces(CommandTest):
         self.assertEqual([nodes[v]['adjoint'] for v in 'xyz'], [[-4], [-4], [3]])
 
     def test_quotient_with_sine_and_exponential(self):
-        nodes, _ = self.trace(EXAMPLES / 'trace-quotient.json', '--input', 'x1=1', '--input', 'x2=2', '--input',
+        nodes, _ = self.trace(EXAMPLES / 'trace-sine.json', '--input', 'x1=1', '--input', 'x2=2', '--input',
                               'x3=' + repr(math.pi / 2))
         e2 = math.exp(2)
         self.assert_near(nodes['f']['value'], [(2 + e2) / (math.pi / 2)], 1e-12)
@@ -31,24 +31,25 @@ class Traces(CommandTest):
         self.assert_near(nodes['x3']['adjoint'], [(-8 - 4 * e2) / math.pi ** 2], 1e-12)
 
     def test_logistic_neuron(self):
-        nodes, after = self.trace(EXAMPLES / 'trace-neuron.json', '--input', 'x=1,-1,-2', '--input', 'y=1')
+        nodes, after = self.trace(EXAMPLES / 'trace-neuron.json', '--program', 'train', '--input', 'x1=-1', '--input', 'x2=-2',
+                                  '--input', 'y=1')
         self.assert_near(nodes['p']['value'], [0.7311], 5e-5)
-        self.assert_near(nodes['w']['adjoint'], [-0.27, 0.27, 0.54], 5e-3)
-        gradient = [(sigmoid(1) - 1) * x for x in (1, -1, -2)]
-        self.assert_near(nodes['w']['adjoint'], gradient, 1e-12)
-        self.assert_near(after['w'], [-2.99973, 1.99973, -3.00054], 5e-6)
+        for name, rounded, x, updated in (('w0', -0.27, 1, -2.99973), ('w1', 0.27, -1, 1.99973), ('w2', 0.54, -2, -3.00054)):
+            self.assert_near(nodes[name]['adjoint'], [rounded], 5e-3)
+            self.assert_near(nodes[name]['adjoint'], [(sigmoid(1) - 1) * x], 1e-12)
+            self.assert_near(after[name], [updated], 5e-6)
 
     def test_two_layers_of_sigmoids(self):
-        nodes, _ = self.trace(EXAMPLES / 'trace-two-layers.json', '--input', 'x=1,-1,3,2')
+        nodes, _ = self.trace(EXAMPLES / 'trace-hidden.json', '--input', 'x=1,-1,3,2')
         self.assert_near(nodes['hidden']['value'], [0.98, 0.62, 0.73], 5e-3)
-        self.assert_near(nodes['output']['value'], [0.25], 5e-3)
+        self.assert_near(nodes['y']['value'], [0.25], 5e-3)
 
     def test_three_layers_of_sigmoids(self):
         for x, expected in (('1,-1', [0.62, 0.83]), ('0,0', [0.51, 0.85])):
             nodes, _ = self.trace(EXAMPLES / 'trace-three-layers.json', '--input', 'x=' + x)
-            self.assert_near(nodes['output']['value'], expected, 5e-3)
+            self.assert_near(nodes['y']['value'], expected, 5e-3)
         nodes, _ = self.trace(EXAMPLES / 'trace-three-layers.json', '--input', 'x=1,-1')
-        self.assert_near(nodes['first']['value'], [0.98, 0.12], 5e-3)
+        self.assert_near(nodes['a1']['value'], [0.98, 0.12], 5e-3)
 
     def test_softmax_of_three_scores(self):
         spec = {'gradc': 1, 'name': 'scores', 'inputs': {'s': 'f64[N,3]', 'y': 'i32[N]'},
