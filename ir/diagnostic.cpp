@@ -126,7 +126,7 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
   std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     std::size_t distance = edit_distance(name, candidate);
-    if (distance < best_distance) {
+    if (distance < best_distance && distance < name.size()) {  // not where nothing is left of it
       best_distance = distance;
       best = candidate;
     }
