@@ -26,9 +26,8 @@ endif()
 
 install(DIRECTORY runtime/include/ DESTINATION ${GRADC_INCLUDE_DIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY ir DESTINATION ${GRADC_INCLUDE_DIR} FILES_MATCHING PATTERN "*.h" PATTERN "ops" EXCLUDE)
-if(EXISTS ${PROJECT_SOURCE_DIR}/compiler/include)
-  install(DIRECTORY compiler/include/ DESTINATION ${GRADC_INCLUDE_DIR} FILES_MATCHING PATTERN "*.h")
-endif()
+install(DIRECTORY compiler/include/ ${GRADC_GENERATED_INCLUDE}/ DESTINATION ${GRADC_INCLUDE_DIR}
+  FILES_MATCHING PATTERN "*.h")
 
 configure_package_config_file(compiler/gradc-config.cmake.in ${PROJECT_BINARY_DIR}/gradc-config.cmake
   INSTALL_DESTINATION ${package_dir})

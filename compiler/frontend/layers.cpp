@@ -214,8 +214,8 @@ Term dropout(LayerCall& call) {
   Term x = call.x();
   if (rate == 0) return x;
   Builder& builder = x.builder();
-  Term offset = builder.term(call.model.step()) * 4294967296.0;  // each step has its range of the counter
-  Term uniform = builder.term(builder.one("random_uniform", {call.model.next_key(), offset.value()},
+  // Each step has its random stream of the layer's own key.
+  Term uniform = builder.term(builder.one("random_uniform", {call.model.next_key(), call.model.step()},
                                           {{"shape", x.shape()}, {"dtype", DType::f32}}));
   Term kept = apply("greater_equal", {uniform, uniform.like(rate)});
   Term y = select(kept, x * (1 / (1 - rate)), x.like(0));
@@ -313,7 +313,7 @@ std::vector<LayerSpec> make_layers() {
        "normalises each channel over the batch; running statistics in evaluation",
        kX,
        {{"epsilon", K::number, "added to the variance", 1e-5, "", 0, 1e300},
-        {"momentum", K::number, "share of the new batch in the running statistics", 0.1, "", 0, 1.0000001}},
+        {"momentum", K::number, "share of the new batch in the running statistics", 0.1, "", 0, 1}},
        true,
        batch_norm},
       {"dropout",
@@ -361,12 +361,50 @@ const LayerSpec* find_layer(std::string_view name) {
   return nullptr;
 }
 
+std::string wrong_value(const LayerAttribute& attribute, const LayerValue& value) {
+  const std::string what = "`" + attribute.name + "` must be ";
+  auto below = [&](std::int64_t low, const std::string& wanted) -> std::string {
+    const IntList* list = std::get_if<IntList>(&value);
+    if (!list)
+      return std::get<std::int64_t>(value) < low
+                 ? what + wanted + ", got " + std::to_string(std::get<std::int64_t>(value))
+                 : "";
+    if (list->empty()) return "`" + attribute.name + "` is an empty list";
+    for (std::int64_t size : *list)
+      if (size < low) return what + wanted + ", got " + std::to_string(size);
+    return "";
+  };
+  switch (attribute.kind) {
+    case LayerAttributeKind::size:
+    case LayerAttributeKind::sizes:
+      return below(1, "a positive integer");
+    case LayerAttributeKind::padding:
+      if (const std::string* text = std::get_if<std::string>(&value))
+        return *text == "same" ? "" : what + "sizes or \"same\", got \"" + *text + "\"";
+      return below(0, "an integer of 0 or more");
+    case LayerAttributeKind::number: {
+      double n = std::get<double>(value);
+      if (n >= attribute.low && n < attribute.high) return "";
+      return what +
+             (attribute.high >= 1e300
+                  ? number_text(attribute.low) + " or more"
+                  : "at least " + number_text(attribute.low) + " and less than " + number_text(attribute.high)) +
+             ", got " + number_text(n);
+    }
+    default:
+      return "";
+  }
+}
+
 Value* build_layer(LayerCall& call) {
   const LayerSpec& layer = call.layer;
   if (layer.owns_parameters && call.path.empty())
     throw UserError(call.location, layer.name + " owns parameters and needs a `name`");
   for (const LayerAttribute& attribute : layer.attributes) {
-    if (call.has(attribute.name)) continue;
+    if (auto given = call.attributes.find(attribute.name); given != call.attributes.end()) {
+      if (std::string wrong = wrong_value(attribute, given->second); !wrong.empty()) call.fail(attribute.name, wrong);
+      continue;
+    }
     if (attribute.preset)
       call.attributes.emplace(attribute.name, *attribute.preset);
     else if (attribute.derived.empty())
@@ -375,8 +413,8 @@ Value* build_layer(LayerCall& call) {
   ModelBuilder::Mark mark = call.model.mark();
   try {
     Value* result = layer.build(call).value();
-    if (result->node && !call.path.empty() && result->name.empty()) result->name = call.path;
-    call.model.record(mark, call.path, layer.name, result, call.location);
+    if (result->node && result->name.empty()) result->name = call.name;
+    call.model.record(mark, call.name, layer.name, result, call.location);
     return result;
   } catch (const UserError& error) {
     Diagnostic diagnostic = error.diagnostics().front();

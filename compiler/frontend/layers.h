@@ -38,6 +38,7 @@ struct LayerSpec;
 struct LayerCall {
   ModelBuilder& model;
   const LayerSpec& layer;
+  std::string name;  // of its result; may be empty
   std::string path;  // prefix of its parameters; "" where it owns none
   std::vector<Value*> operands;
   std::map<std::string, LayerValue, std::less<>> attributes;
@@ -76,6 +77,8 @@ struct LayerSpec {
 const std::vector<LayerSpec>& layers();  // sorted by name
 const LayerSpec* find_layer(std::string_view name);
 
+// What is wrong with a value of an attribute, or "".
+std::string wrong_value(const LayerAttribute& attribute, const LayerValue& value);
 // Builds it: checks that it has a name if it needs one, fills defaults, records the summary's row.
 Value* build_layer(LayerCall& call);
 

@@ -228,6 +228,20 @@ Value* ModelBuilder::gradient(Value* output, Value* wrt, const Location& at) {
 void ModelBuilder::freeze(std::string glob, const Location& at) { frozen_.emplace_back(std::move(glob), at); }
 void ModelBuilder::regularize(Regularizer regularizer) { regularizers_.push_back(std::move(regularizer)); }
 
+void ModelBuilder::check_program(const ProgramRequest& request) const {
+  for (const auto& [name, value] : request.reports) {
+    if (name == "loss") throw UserError(request.location, "a report can't be named `loss`, which the objective is");
+    if (request.objective && find_state(name))
+      throw UserError(request.location, "a report can't be named `" + name + "`, which an entry of the state is");
+  }
+  const Value* objective = request.objective;
+  if (objective && (objective->type.rank() != 0 || !is_float(objective->type.dtype))) {
+    std::string advice = !is_float(objective->type.dtype) ? "cast it" : "take its mean or sum";
+    throw UserError(request.location,
+                    "an objective must be a scalar float, got " + objective->type.str() + "; " + advice);
+  }
+}
+
 void ModelBuilder::add_program(ProgramRequest request) {
   if (request.name == "init") throw UserError(request.location, "a program can't be named `init`");
   for (const ProgramRequest& other : programs_)
@@ -236,17 +250,7 @@ void ModelBuilder::add_program(ProgramRequest request) {
       error.notes.push_back({Severity::note, other.location, "first declared here", {}});
       throw UserError(std::move(error));
     }
-  for (const auto& [name, value] : request.reports)
-    if (name == "loss") throw UserError(request.location, "a report can't be named `loss`, which the objective is");
-  for (const auto& [name, value] : request.reports)
-    if (request.objective && find_state(name))
-      throw UserError(request.location, "a report can't be named `" + name + "`, which an entry of the state is");
-  const Value* objective = request.objective;
-  if (objective && (objective->type.rank() != 0 || !is_float(objective->type.dtype))) {
-    std::string advice = !is_float(objective->type.dtype) ? "cast it" : "take its mean or sum";
-    throw UserError(request.location,
-                    "an objective must be a scalar float, got " + objective->type.str() + "; " + advice);
-  }
+  check_program(request);
   programs_.push_back(std::move(request));
 }
 

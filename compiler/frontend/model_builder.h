@@ -104,6 +104,7 @@ class ModelBuilder {
   void freeze(std::string glob, const Location& at);
   void regularize(Regularizer regularizer);
   void add_program(ProgramRequest request);
+  void check_program(const ProgramRequest& request) const;  // UserError at its place
   ProgramRequest& program(std::size_t i) { return programs_[i]; }
   const std::vector<ProgramRequest>& programs() const { return programs_; }
   void set_data(DataSpec data) { data_ = std::move(data); }

@@ -1,6 +1,8 @@
 // The optimizers, a row each, with the formula that they compute.
 #include "compiler/frontend/optimizers.h"
 
+#include "compiler/frontend/json.h"
+
 namespace gradc {
 
 namespace {
@@ -91,6 +93,14 @@ const OptimizerSpec* find_optimizer(std::string_view name) {
   for (const OptimizerSpec& spec : optimizers())
     if (spec.name == name) return &spec;
   return nullptr;
+}
+
+std::string wrong_number(const OptimizerSpec& spec, const Hyperparameter& hyperparameter, double number) {
+  if (number >= hyperparameter.low && number <= hyperparameter.high) return "";
+  std::string wanted = hyperparameter.high >= 1e300
+                           ? number_text(hyperparameter.low) + " or more"
+                           : "at least " + number_text(hyperparameter.low) + " and less than 1";
+  return spec.name + ": `" + hyperparameter.name + "` must be " + wanted + ", got " + number_text(number);
 }
 
 OptimizerChoice default_choice(const OptimizerSpec& spec) {

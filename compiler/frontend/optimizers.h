@@ -52,6 +52,8 @@ struct OptimizerSpec {
 
 const std::vector<OptimizerSpec>& optimizers();
 const OptimizerSpec* find_optimizer(std::string_view name);
+// What is wrong with the number given for a hyperparameter, or "".
+std::string wrong_number(const OptimizerSpec& spec, const Hyperparameter& hyperparameter, double number);
 OptimizerChoice default_choice(const OptimizerSpec& spec);
 
 }  // namespace gradc

@@ -132,26 +132,18 @@ void SpecReader::choose_kind(NodeDeclaration& node, const Json& list, const Grap
 }
 
 void SpecReader::read_expressions(NodeDeclaration& node) {
-  auto read = [&](const Json& json, const std::string& what) {
-    if (json.is(Json::Kind::string) && !is_path(json.text) && is_node_name(json.text)) {  // "3a"
-      auto syntax = std::make_unique<Syntax>();
-      syntax->kind = Syntax::Kind::name;
-      syntax->text = json.text;
-      return syntax;
-    }
-    return expression_of(json, what);
-  };
   if (const Json* value = node.json->find("value"); value && node.kind == NodeDeclaration::Kind::value)
-    node.expressions["value"].emplace_back(value, read(*value, "`value`"));
+    node.expressions["value"].emplace_back(value, expression_of(*value, "`value`"));
   std::vector<std::string> operands = operand_names(node);
   for (const std::string& name : operands) {
     const Json* json = node.json->find(name);
     if (!json) continue;
     bool list = json->is(Json::Kind::array) && node.op && node.op->variadic() && name == operands.back();
     if (!list)
-      node.expressions[name].emplace_back(json, read(*json, "`" + name + "`"));
+      node.expressions[name].emplace_back(json, expression_of(*json, "`" + name + "`"));
     else
-      for (const Json& item : json->items) node.expressions[name].emplace_back(&item, read(item, "`" + name + "`"));
+      for (const Json& item : json->items)
+        node.expressions[name].emplace_back(&item, expression_of(item, "`" + name + "`"));
   }
   node.takes_previous = !operands.empty() && !node.json->find(operands[0]);
 }
@@ -185,7 +177,7 @@ NodeDeclaration SpecReader::declare_node(const Json& json, const Json& list, con
   node.json = &json;
   bool good = expect(json, Json::Kind::object, "a node") && guarded([&] {
                 if (const Json* name = json.find("name")) {
-                  bool digits_lead = json.find("block") != nullptr;
+                  bool digits_lead = json.find("block") || name->text.find('.') != std::string::npos;
                   if (!name->is(Json::Kind::string) || !(digits_lead ? is_node_name(name->text) : is_path(name->text)))
                     throw UserError(name->location(),
                                     (name->is(Json::Kind::string) ? "`" + name->text + "`" : name->describe()) +
@@ -444,7 +436,7 @@ Operand SpecReader::build_layer_node(const NodeDeclaration& node, const GraphPla
                                      ResolvedNode& resolved) {
   const Json& json = *node.json;
   resolved.members.emplace_back("op", quote_json(node.layer->name));
-  LayerCall call{*model_, *node.layer, "", {}, {}, json.location(), {}, false};
+  LayerCall call{*model_, *node.layer, resolved.name, "", {}, {}, json.location(), {}, false};
   const LayerCall* shared = nullptr;
   std::string local = resolved.name.empty() ? "" : resolved.name.substr(place.names.size());
   if (!node.share.empty()) {

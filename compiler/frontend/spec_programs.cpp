@@ -187,12 +187,8 @@ OptimizerChoice SpecReader::read_optimizer(const Json& json, std::string& resolv
     double& value = choice.numbers[number.name];
     if (const Json* given = json.find(number.name)) {
       value = number_of(*given, globals_, spec->name + ": `" + number.name + "`");
-      if (value < number.low || value > number.high)
-        throw UserError(given->location(),
-                        spec->name + ": `" + number.name + "` must be " +
-                            (number.high >= 1e300 ? number_text(number.low) + " or more"
-                                                  : "at least " + number_text(number.low) + " and less than 1") +
-                            ", got " + number_text(value));
+      if (std::string wrong = wrong_number(*spec, number, value); !wrong.empty())
+        throw UserError(given->location(), wrong);
     }
     shown.emplace_back(number.name, number_text(value));
   }

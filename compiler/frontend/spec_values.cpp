@@ -172,16 +172,8 @@ LayerValue SpecReader::layer_value_of(const Json& json, const LayerAttribute& sp
       return boolean_of(json, what);
     case LayerAttributeKind::size:
       return integer_of(json, scope, what, 1);
-    case LayerAttributeKind::number: {
-      double n = number_of(json, scope, what);
-      if (n < spec.low || n >= spec.high) {
-        std::string bounds = spec.high >= 1e300
-                                 ? number_text(spec.low) + " or more"
-                                 : "at least " + number_text(spec.low) + " and less than " + number_text(spec.high);
-        throw UserError(json.location(), what + " must be " + bounds + ", got " + number_text(n));
-      }
-      return n;
-    }
+    case LayerAttributeKind::number:
+      return number_of(json, scope, what);
     case LayerAttributeKind::sizes:
       return list(1);
     case LayerAttributeKind::padding:

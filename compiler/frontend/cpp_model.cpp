@@ -1,0 +1,338 @@
+// The C++ API over the model builder.
+#include "gradc/model.h"
+
+#include <algorithm>
+
+#include "compiler/frontend/evaluate.h"
+#include "compiler/frontend/layers.h"
+#include "compiler/frontend/model_builder.h"
+
+namespace gradc {
+inline namespace api {
+
+namespace {
+
+Location location_of(Place at) {
+  std::string file = at.file_name();
+  if (std::size_t slash = file.rfind('/'); slash != std::string::npos) file.erase(0, slash + 1);
+  return make_location(std::move(file), at.line(), 0);
+}
+
+const Op& find_op(std::string_view name, const Location& at) {
+  const Op* op = Registry::get().find(name);
+  if (op && !op->internal) return *op;
+  throw UserError(at, "unknown op `" + std::string(name) + "`" + suggest(name, Registry::get().names()));
+}
+
+ModelBuilder& model_of(const std::vector<Expr>& operands, std::string_view op, const Location& at) {
+  ModelBuilder* model = nullptr;
+  for (const Expr& operand : operands) {
+    if (!operand.model()) continue;
+    if (model && operand.model() != model)
+      throw UserError(at, std::string(op) + ": its operands are of two models, `" + model->name() + "` and `" +
+                              operand.model()->name() + "`");
+    model = operand.model();
+  }
+  if (!model)
+    throw UserError(at, std::string(op) + ": one of its operands must be a value of a model, all are numbers");
+  return *model;
+}
+
+Value* value_of(const Expr& expr, ModelBuilder& model, const Location& at) {
+  if (!expr.value()) return model.at(at).constant(DType::f32, expr.number());
+  if (expr.model() != &model)
+    throw UserError(at, "the expression is of the model `" + expr.model()->name() + "`, not of `" + model.name() + "`");
+  return expr.value();
+}
+
+Expr binary(std::string_view op, const Located& a, const Located& b) {
+  return apply_op(op, {a.expr, b.expr}, {}, a.place);
+}
+
+void check_name(const std::string& name, const Location& at) {
+  if (!is_path(name)) throw UserError(at, "`" + name + "` is no name: a letter or _, then letters, digits and _");
+}
+
+Initializer initializer_of(const Init& init, const Shape* shape, const Location& at) {
+  if (init.text.empty()) {
+    Shape flat = {static_cast<std::int64_t>(init.elements.size())};
+    Shape wanted = shape && is_static(*shape) && element_count(*shape) == element_count(flat) ? *shape : flat;
+    Initializer literal;
+    literal.literal = std::make_shared<const Tensor>(Tensor::of({DType::f64, wanted}, init.elements));
+    return literal;
+  }
+  try {
+    SyntaxPtr syntax = parse_expression(init.text);
+    ModelBuilder scratch("initializer");
+    Scope nothing;
+    Functions none;
+    Evaluator evaluator(scratch, nothing, nothing, none, [&](std::size_t) { return at; });
+    if (syntax->kind != Syntax::Kind::name && syntax->kind != Syntax::Kind::call)
+      return initializer("constant", {evaluator.number(*syntax)});
+    Initializer result = initializer(syntax->text);
+    for (const SyntaxPtr& argument : syntax->children) result.arguments.push_back(evaluator.number(*argument));
+    return result;
+  } catch (const ExpressionError& error) {
+    throw UserError(at, "initialiser \"" + init.text + "\": " + error.what());
+  }
+}
+
+struct ToLayerValue {
+  const LayerAttribute& attribute;
+  const Location& at;
+
+  LayerValue operator()(bool value) const { return value; }
+  LayerValue operator()(std::int64_t value) const { return value; }
+  LayerValue operator()(double value) const { return value; }
+  LayerValue operator()(const Sizes& value) const { return value.list; }
+  LayerValue operator()(const Padding& value) const {
+    if (const std::string* text = std::get_if<std::string>(&value.value)) return *text;
+    return std::get<IntList>(value.value);
+  }
+  LayerValue operator()(const Init& value) const { return initializer_of(value, nullptr, at); }
+};
+
+}  // namespace
+
+// ---- expressions ----
+
+const Type& Expr::type() const {
+  if (!value_) throw UserError(Location(), "a number has no type before it stands beside a value");
+  return value_->type;
+}
+
+const std::string& Expr::name() const {
+  static const std::string none;
+  return value_ ? value_->name : none;
+}
+
+Expr Expr::named(const std::string& name) const {
+  if (value_ && value_->node) value_->name = name;
+  return *this;
+}
+
+Expr apply_op(std::string_view name, const std::vector<Expr>& operands, Attributes attributes, Place place) {
+  Location at = location_of(place);
+  const Op& op = find_op(name, at);
+  ModelBuilder& model = model_of(operands, name, at);
+  std::vector<Operand> values;
+  for (const Expr& operand : operands)
+    values.push_back(operand.value() ? Operand(operand.value()) : Operand(operand.number()));
+  return {model, model.apply(op, values, std::move(attributes), at)[0]};
+}
+
+Expr apply_op(Model& model, std::string_view name, Attributes attributes, Place place) {
+  Location at = location_of(place);
+  return {model.builder(), model.builder().apply(find_op(name, at), {}, std::move(attributes), at)[0]};
+}
+
+Expr operator+(const Located& a, const Located& b) { return binary("add", a, b); }
+Expr operator-(const Located& a, const Located& b) { return binary("subtract", a, b); }
+Expr operator*(const Located& a, const Located& b) { return binary("multiply", a, b); }
+Expr operator/(const Located& a, const Located& b) { return binary("divide", a, b); }
+Expr operator%(const Located& a, const Located& b) { return binary("remainder", a, b); }
+Expr operator-(const Located& a) { return apply_op("negate", {a.expr}, {}, a.place); }
+Expr operator==(const Located& a, const Located& b) { return binary("equal", a, b); }
+Expr operator!=(const Located& a, const Located& b) { return binary("not_equal", a, b); }
+Expr operator<(const Located& a, const Located& b) { return binary("less", a, b); }
+Expr operator<=(const Located& a, const Located& b) { return binary("less_equal", a, b); }
+Expr operator>(const Located& a, const Located& b) { return binary("greater", a, b); }
+Expr operator>=(const Located& a, const Located& b) { return binary("greater_equal", a, b); }
+Expr operator&&(const Located& a, const Located& b) { return binary("logical_and", a, b); }
+Expr operator||(const Located& a, const Located& b) { return binary("logical_or", a, b); }
+Expr operator!(const Located& a) { return apply_op("logical_not", {a.expr}, {}, a.place); }
+
+Expr grad(const Expr& output, const Expr& wrt, Place place) {
+  Location at = location_of(place);
+  ModelBuilder& model = model_of({output, wrt}, "grad", at);
+  return {model, model.gradient(value_of(output, model, at), value_of(wrt, model, at), at)};
+}
+
+// ---- programs ----
+
+const std::string& Program::name() const { return model_->programs()[index_].name; }
+
+Program& Program::report(const std::string& name, const Expr& value, Place place) {
+  Location at = location_of(place);
+  check_name(name, at);
+  for (const auto& [other, taken] : model_->programs()[index_].reports)
+    if (other == name) throw UserError(at, "program `" + this->name() + "` reports `" + name + "` twice");
+  ProgramRequest request = model_->program(index_);
+  request.reports.emplace_back(name, value_of(value, *model_, at));
+  model_->check_program(request);
+  model_->program(index_) = std::move(request);
+  return *this;
+}
+
+Program& Program::only(std::vector<std::string> globs) {
+  model_->program(index_).parameters = std::move(globs);
+  return *this;
+}
+
+Program& Program::epochs(std::int64_t count) {
+  model_->program(index_).epochs = count;
+  return *this;
+}
+
+Program& Program::batch(std::int64_t size) {
+  model_->program(index_).batch = size;
+  return *this;
+}
+
+// ---- models ----
+
+Model::Model(const std::string& name) : builder_(std::make_unique<ModelBuilder>(name)) {
+  if (!is_identifier(name))
+    throw UserError(Location(), "`" + name + "` is no name of a model: a letter or _, then letters, digits and _");
+}
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+
+Expr Model::input(const std::string& name, DType dtype, Shape shape, Place place) {
+  Location at = location_of(place);
+  check_name(name, at);
+  return {*builder_, builder_->add_input(name, {dtype, std::move(shape)}, at)};
+}
+
+Expr Model::parameter(const std::string& name, DType dtype, Shape shape, const Init& init, Place place) {
+  Location at = location_of(place);
+  check_name(name, at);
+  Initializer start = initializer_of(init, &shape, at);
+  return {*builder_, builder_->add_parameter(name, {dtype, std::move(shape)}, std::move(start), at)};
+}
+
+Expr Model::constant(DType dtype, Shape shape, const std::vector<double>& elements, Place place) {
+  Location at = location_of(place);
+  Type type{dtype, std::move(shape)};
+  if (!is_static(type.shape) || element_count(type.shape) != Dim(static_cast<std::int64_t>(elements.size())))
+    throw UserError(at, "a constant of " + type.str() + " is given " + std::to_string(elements.size()) + " elements");
+  return {*builder_, builder_->at(at).constant(Tensor::of(type, elements))};
+}
+
+void Model::output(const std::string& name, const Expr& value, Place place) {
+  Location at = location_of(place);
+  check_name(name, at);
+  if (!predict_) {
+    ProgramRequest request;
+    request.name = "predict";
+    request.location = at;
+    builder_->add_program(std::move(request));
+    predict_ = builder_->programs().size() - 1;
+  }
+  auto& outputs = builder_->program(*predict_).outputs;
+  for (const auto& [other, taken] : outputs)
+    if (other == name) throw UserError(at, "output `" + name + "` is given twice");
+  outputs.emplace_back(name, value_of(value, *builder_, at));
+}
+
+Program Model::add_program(const std::string& name, const Expr& objective, bool maximize, const Optimizer& optimizer,
+                           Place place) {
+  Location at = location_of(place);
+  check_name(name, at);
+  const OptimizerSpec* spec = find_optimizer(optimizer.kind);
+  ensure(spec, "an optimizer of the C++ API is not in the table");
+  ProgramRequest request;
+  request.name = name;
+  request.location = at;
+  request.objective = value_of(objective, *builder_, at);
+  request.maximize = maximize;
+  request.optimizer = default_choice(*spec);
+  request.optimizer.location = at;
+  for (const auto& [number, value] : optimizer.numbers) request.optimizer.numbers[number] = value;
+  for (const Hyperparameter& number : spec->numbers)
+    if (std::string wrong = wrong_number(*spec, number, request.optimizer.number(number.name)); !wrong.empty())
+      throw UserError(at, wrong);
+  for (const auto& [flag, value] : optimizer.flags) request.optimizer.flags[flag] = value;
+  builder_->add_program(std::move(request));
+  return {*builder_, builder_->programs().size() - 1};
+}
+
+Program Model::minimize(const std::string& name, const Expr& objective, const Optimizer& optimizer, Place at) {
+  return add_program(name, objective, false, optimizer, at);
+}
+
+Program Model::maximize(const std::string& name, const Expr& objective, const Optimizer& optimizer, Place at) {
+  return add_program(name, objective, true, optimizer, at);
+}
+
+Program Model::evaluate(const std::string& name, const std::string& report, const Expr& value, Place place) {
+  Location at = location_of(place);
+  check_name(name, at);
+  ProgramRequest request;
+  request.name = name;
+  request.location = at;
+  request.reports.emplace_back(report, value_of(value, *builder_, at));
+  builder_->add_program(std::move(request));
+  return {*builder_, builder_->programs().size() - 1};
+}
+
+void Model::regularize(const std::string& glob, double l1, double l2, Place place) {
+  Location at = location_of(place);
+  if (!(l1 >= 0 && l2 >= 0)) throw UserError(at, "a regulariser must not be negative");
+  builder_->regularize({l1, l2, {glob}, at});
+}
+
+void Model::freeze(const std::string& glob, Place place) { builder_->freeze(glob, location_of(place)); }
+
+std::unique_ptr<ModelGraph> Model::graph() const { return builder_->graph(); }
+
+// ---- layers ----
+
+namespace {
+
+Expr call_layer(ModelBuilder& model, std::string_view layer, const std::string& name, const Expr& x,
+                const LayerArguments& arguments, bool shared, const Location& at) {
+  const LayerSpec* spec = find_layer(layer);
+  ensure(spec, "a layer of the C++ API is not in the table");
+  if (!name.empty()) check_name(name, at);
+  LayerCall call{model, *spec, name, name, {value_of(x, model, at)}, {}, at, {}, shared};
+  for (const auto& [key, value] : arguments) {
+    const LayerAttribute* attribute = spec->attribute(key);
+    ensure(attribute, "a layer of the C++ API is given an attribute that is not in the table");
+    call.attributes.emplace(key, std::visit(ToLayerValue{*attribute, at}, value));
+  }
+  return {model, build_layer(call)};
+}
+
+}  // namespace
+
+struct Layer::Data {
+  ModelBuilder* model;
+  std::string layer, name;
+  LayerArguments arguments;
+  bool built = false;
+};
+
+Layer::Layer(Model& model, std::string_view layer, const std::string& name, LayerArguments arguments, Place at)
+    : data_(std::make_shared<Data>(Data{&model.builder(), std::string(layer), name, std::move(arguments), false})) {
+  check_name(name, location_of(at));
+}
+
+Expr Layer::operator()(const Expr& x, Place at) {
+  Expr result =
+      call_layer(*data_->model, data_->layer, data_->name, x, data_->arguments, data_->built, location_of(at));
+  data_->built = true;
+  return result;
+}
+
+Expr apply_layer(ModelBuilder& model, std::string_view layer, const std::string& name, const Expr& x,
+                 const LayerArguments& arguments, Place at) {
+  return call_layer(model, layer, name, x, arguments, false, location_of(at));
+}
+
+Expr apply_layer(const Expr& x, std::string_view layer, const LayerArguments& arguments, Place place) {
+  Location at = location_of(place);
+  return call_layer(model_of({x}, layer, at), layer, "", x, arguments, false, at);
+}
+
+Expr Linear::operator()(const Expr& x, Place at) {
+  const Shape* shape = x.value() ? &x.shape() : nullptr;
+  if (!shape || shape->empty() || shape->back() != Dim(in_))
+    throw UserError(location_of(at), "linear: takes values whose last dimension is " + std::to_string(in_) + ", got " +
+                                         (shape ? x.type().str() : "a number"));
+  return layer_(x, at);
+}
+
+}  // namespace api
+}  // namespace gradc

@@ -1,0 +1,6 @@
+// The C++ API of gradc: models as expressions, compiled in process.
+#pragma once
+
+#include "gradc/expr.h"
+#include "gradc/model.h"
+#include "gradc/ops.h"
