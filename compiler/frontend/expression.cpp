@@ -192,10 +192,14 @@ class Parser {
     std::string_view written(text_.data() + at_, static_cast<std::size_t>(end - (text_.data() + at_)));
     if (error != std::errc() || !std::isfinite(result->number))
       throw ExpressionError(at_, "number " + std::string(written) + " is out of range");
+    std::size_t start = at_;
     at_ += written.size();
-    if (at_ < text_.size() && is_letter(text_[at_]))
+    if (at_ < text_.size() && is_letter(text_[at_])) {
+      bool digits = std::all_of(written.begin(), written.end(), is_digit);
+      if (digits) return at_ = start, name_or_call();  // "3a", the name of a block
       throw ExpressionError(at_,
                             "expected an operator after the number " + std::string(written) + ", found " + found());
+    }
     result->integral = written.find_first_of(".eE") == std::string_view::npos;
     skip();
     return result;

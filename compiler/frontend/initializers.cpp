@@ -14,9 +14,8 @@ namespace {
 
 Term random(Initialization& init, std::string_view op) {
   Tensor first({DType::i64, {}});
-  first.set_integer(0, init.offset);
+  first.set_integer(0, init.stream++);
   Value* offset = init.builder.constant(std::move(first));
-  init.offset += init.type.elements();
   return init.builder.term(
       init.builder.one(op, {init.key, offset}, {{"shape", init.type.shape}, {"dtype", init.type.dtype}}));
 }
@@ -172,11 +171,11 @@ std::string complete(Initializer& initializer, const Type& type) {
   return "";
 }
 
-Value* draw(Builder& builder, const Initializer& initializer, const Type& type, Value* key, std::int64_t& offset) {
+Value* draw(Builder& builder, const Initializer& initializer, const Type& type, Value* key, std::int64_t& stream) {
   if (initializer.literal) return builder.constant(*initializer.literal);
   const InitializerSpec* spec = find_initializer(initializer.kind);
   ensure(spec, "an initialiser was not checked");
-  Initialization init{builder, type, initializer.arguments, key, offset};
+  Initialization init{builder, type, initializer.arguments, key, stream};
   return spec->draw(init).value();
 }
 

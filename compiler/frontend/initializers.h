@@ -24,7 +24,7 @@ struct Initialization {
   Type type;
   const std::vector<double>& arguments;
   Value* key;
-  std::int64_t& offset;  // of the first unused random number
+  std::int64_t& stream;  // the first unused one of the key's random streams
 
   Term full(double value);
   Term uniform();  // [0, 1)
@@ -58,6 +58,6 @@ std::string str(const Initializer& initializer);
 // Fills preset arguments; what is wrong with it for a parameter of `type`, or "".
 std::string complete(Initializer& initializer, const Type& type);
 
-Value* draw(Builder& builder, const Initializer& initializer, const Type& type, Value* key, std::int64_t& offset);
+Value* draw(Builder& builder, const Initializer& initializer, const Type& type, Value* key, std::int64_t& stream);
 
 }  // namespace gradc

@@ -268,7 +268,7 @@ StateLayout ModelBuilder::layout() const {
   return layout;
 }
 
-// The key is the seed's two halves. Parameters draw from it one after the other, from disjoint ranges of the counter.
+// The key is the seed's two halves. Each draw of a parameter takes the next random stream of the key.
 void ModelBuilder::write_init(Module& module, const StateLayout& state) const {
   Function& init = module.add_function("init");
   Parameter parameter;
@@ -278,7 +278,7 @@ void ModelBuilder::write_init(Module& module, const StateLayout& state) const {
   Term seed = builder.term(init.add_parameter(std::move(parameter), {DType::i64, {}}));
   auto half = [&](Term word) { return reshape(cast(word, DType::u32), {1}); };
   Term key = gradc::apply("concatenate", {half(seed), half(seed / 4294967296.0)}, {{"axis", std::int64_t{0}}});
-  std::int64_t offset = 0;
+  std::int64_t stream = 0;
   for (const StateEntry& entry : state.entries) {
     Value* value = nullptr;
     auto declared = state_index_.find(entry.name);
@@ -289,7 +289,7 @@ void ModelBuilder::write_init(Module& module, const StateLayout& state) const {
     else {
       const DeclaredState& own = states_[declared->second];
       builder.locations = own.location.known() ? Locations{own.location} : Locations{};
-      value = draw(builder, own.initializer, entry.type, key.value(), offset);
+      value = draw(builder, own.initializer, entry.type, key.value(), stream);
       builder.locations.clear();
     }
     init.add_result({entry.name, Role::state}, value);

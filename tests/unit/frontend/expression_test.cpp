@@ -54,6 +54,7 @@ TEST_CASE("calls, lists, names and literals") {
   CHECK(tree("argmax(logits, axis=1) == label") == "(argmax(logits;axis=1;) == label)");
   CHECK(tree("f(a==b, k=[1, -2], s='same', t=true)") == "f((a == b);k=[1, -2];s='same';t=true;)");
   CHECK(tree("conv1.weight * inception.3a.b") == "(conv1.weight * inception.3a.b)");
+  CHECK(tree("3a + 3a.b") == "(3a + 3a.b)");
   CHECK(tree("f()") == "f()");
   CHECK(parse_expression("1e-3")->number == 1e-3);
   CHECK_FALSE(parse_expression("1e3")->integral);
@@ -87,7 +88,7 @@ TEST_CASE("mistakes have a column and say what was expected") {
   CHECK(error_of("f(axis=1, x)") == "10: a positional argument cannot follow a named one");
   CHECK(error_of("f(a=1, a=2)") == "7: `a` is given twice");
   CHECK(error_of("1e999") == "0: number 1e999 is out of range");
-  CHECK(error_of("3x") == "1: expected an operator after the number 3, found `x`");
+  CHECK(error_of("3.5x") == "3: expected an operator after the number 3.5, found `x`");
   CHECK(error_of("a $ b") == "2: expected an operator or the end, found `$`");
   CHECK(error_of("f(x, 'same") == "5: string without closing '");
   CHECK(error_of(std::string(100000, '(')).find("nested too deeply") != std::string::npos);
