@@ -376,6 +376,10 @@ bool Fit::end_epoch() {
 FitResult Fit::end(const std::string& reason) {
   progress_->clear();
   write_checkpoint();
+  if (result_.outcome == Outcome::interrupted && directory_.enabled()) {
+    progress_->note("interrupted after step " + std::to_string(place_.step) + "; " +
+                    directory_.file("last.safetensors") + " holds it, --resume continues");
+  }
   result_.step = place_.step;
   result_.seconds = now_seconds();
   result_.best_epoch = place_.best_epoch;

@@ -1,6 +1,7 @@
 // Drawing of the progress bar and the lines of epochs.
 #include "progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,10 +23,19 @@ bool is_set(const char* variable) {
   return value && *value;
 }
 
-std::string number(double value) {
+std::string number(double value, int width = 0) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
+  std::snprintf(text, sizeof text, "%-*.4g", width, value);
   return text;
+}
+
+std::string padded(const std::string& text, std::size_t width) {
+  return std::string(width - std::min(width, text.size()), ' ') + text;
+}
+
+int terminal_columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 void add_metrics(std::string& line, const char* set, const Metrics& metrics) {
@@ -72,16 +82,22 @@ void Progress::draw(std::int64_t done, double loss, Clock::time_point now) {
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double rate = seconds > 0 ? static_cast<double>(run_) / seconds : 0;
   const std::int64_t remaining = (epochs_ - epoch_) * examples_ + examples_ - done;
-  const int filled = static_cast<int>(kBar * done / examples_);
-  std::string line = "epoch " + std::to_string(epoch_) + "/" + std::to_string(epochs_) + " ";
+  const std::string lead = "epoch " + std::to_string(epoch_) + "/" + std::to_string(epochs_) + " ";
+  // Fields of fixed width keep the bar from changing its length.
+  std::string rest = padded(std::to_string(100 * done / examples_), 4) + "%  " +
+                     (rate < 100 ? number(rate) : std::to_string(std::llround(rate))) + " examples/s";
+  if (rate > 0) rest += "  " + duration_text(static_cast<double>(remaining) / rate) + " left";
+  if (!std::isnan(loss)) rest += "  loss " + number(loss, 9);
+  // The bar takes what the text leaves of the line; the last column stays free, where some terminals wrap.
+  const int columns = terminal_columns() - 1, text = static_cast<int>(lead.size() + rest.size());
+  const int bar = std::clamp(columns - text, 0, kBar), filled = static_cast<int>(bar * done / examples_);
+  std::string line = lead;
   if (escapes_) line += "\x1b[36m";
-  for (int i = 0; i < kBar; ++i) line += i < filled ? "#" : "-";
+  line += std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(bar - filled), '-');
   if (escapes_) line += "\x1b[0m";
-  line += " " + std::to_string(100 * done / examples_) + "%  " +
-          (rate < 100 ? number(rate) : std::to_string(std::llround(rate))) + " examples/s";
-  if (rate > 0) line += "  " + duration_text(static_cast<double>(remaining) / rate) + " left";
-  if (!std::isnan(loss)) line += "  loss " + number(loss);
-  const std::size_t width = line.size();
+  if (text > columns) rest.resize(static_cast<std::size_t>(std::max(0, columns - static_cast<int>(lead.size()))));
+  line += rest;
+  const std::size_t width = lead.size() + static_cast<std::size_t>(bar) + rest.size();
   if (width < drawn_) line.append(drawn_ - width, ' ');
   drawn_ = width;
   std::fprintf(stderr, "\r%s", line.c_str());
