@@ -1,5 +1,5 @@
 // Scalar code over many elements at once: a loop an opcode, which the C++ compiler vectorises.
-#include "tests/unit/ir/batch_evaluator.h"
+#include "tests/support/batch_evaluator.h"
 
 #include <algorithm>
 #include <cmath>
@@ -241,6 +241,19 @@ BatchEvaluator::BatchEvaluator(const ScalarBody& body, bool fused)
       registers_(body.values, Register(kLanes)),
       types_(body.values, DType::f32) {
   collect_types(body.code, types_);
+  fill_constants(body.code);
+}
+
+void BatchEvaluator::fill_constants(const std::vector<Instr>& block) {
+  for (const Instr& instr : block) {
+    fill_constants(instr.body);
+    if (instr.op != Opcode::constant) continue;
+    with_type(instr.type, [&](auto t) {
+      using T = decltype(t);
+      std::fill_n(reinterpret_cast<T*>(registers_[instr.result].data()), kLanes,
+                  is_float(instr.type) ? static_cast<T>(instr.number) : static_cast<T>(instr.integer));
+    });
+  }
 }
 
 const void* BatchEvaluator::run() {
@@ -261,11 +274,7 @@ void BatchEvaluator::run_instr(const Instr& instr) {
   if (instr.op == Opcode::argument) {
     std::memcpy(result, operands_[instr.integer].data(), kLanes * byte_size(instr.type));
   } else if (instr.op == Opcode::constant) {
-    with_type(instr.type, [&](auto t) {
-      using T = decltype(t);
-      std::fill_n(static_cast<T*>(result), kLanes,
-                  is_float(instr.type) ? static_cast<T>(instr.number) : static_cast<T>(instr.integer));
-    });
+    return;  // filled before
   } else if (instr.op == Opcode::bitcast) {
     std::memcpy(result, raw(0), kLanes * byte_size(instr.type));
   } else if (instr.op == Opcode::rarely) {

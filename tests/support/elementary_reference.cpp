@@ -25,16 +25,13 @@ double erf(double) GRADC_VECTOR;
 #define GRADC_CLONES
 #endif
 
-#include "tests/unit/ir/elementary_reference.h"
+#include "tests/support/elementary_reference.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <vector>
-
-#include "tests/unit/ir/batch_evaluator.h"
 
 namespace gradc::test {
 namespace {
@@ -173,24 +170,17 @@ std::string Worst::str() const {
   return text;
 }
 
-Worst measure_f32(const Unary& function, bool fused, std::uint32_t first, std::uint64_t count, std::uint32_t step) {
-  const ScalarBody body =
-      make_body({DType::f32}, [&](ScalarBuilder& b, std::span<const Scalar> a) { return function.build(b, a[0]); });
-  BatchEvaluator evaluator(body, fused);
-  constexpr int kLanes = BatchEvaluator::kLanes;
-  float* x = static_cast<float*>(evaluator.operand(0));
-  std::vector<double> wide(kLanes), exact(kLanes);
-  Worst worst;
-  std::uint32_t bits = first;
-  for (std::uint64_t done = 0; done < count; done += kLanes) {
-    for (int i = 0; i < kLanes; ++i, bits += step) wide[i] = x[i] = std::bit_cast<float>(bits);
-    function.narrow(wide.data(), exact.data(), kLanes);
-    const float* got = static_cast<const float*>(evaluator.run());
-    const Quick quick = quick_errors(got, exact.data(), kLanes);
+void see_f32(Worst& worst, const Unary& function, const float* x, const float* got, int n) {
+  constexpr int kBlock = 512;
+  double wide[kBlock], exact[kBlock];
+  for (int first = 0; first < n; first += kBlock) {
+    const int count = std::min(kBlock, n - first);
+    for (int i = 0; i < count; ++i) wide[i] = x[first + i];
+    function.narrow(wide, exact, count);
+    const Quick quick = quick_errors(got + first, exact, count);
     if (!quick.others && quick.ulp <= worst.ulp) continue;
-    for (int i = 0; i < kLanes; ++i) worst.see(ulp_error(got[i], exact[i]), x[i]);
+    for (int i = 0; i < count; ++i) worst.see(ulp_error(got[first + i], exact[i]), x[first + i]);
   }
-  return worst;
 }
 
 }  // namespace gradc::test

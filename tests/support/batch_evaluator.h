@@ -1,5 +1,5 @@
-// Runs a scalar body of one or two f32 or f64 arguments over many elements, opcode by opcode: fast enough for all 2^32
-// inputs. A second implementation of the scalar contract, so that it also checks ScalarInterpreter.
+// Runs a scalar body of one or two f32 or f64 arguments over many elements, opcode by opcode: fast enough for
+// dense samples. A second implementation of the scalar contract, so that it also checks ScalarInterpreter.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace gradc::test {
 
 class BatchEvaluator {
  public:
-  static constexpr int kLanes = 1024;
+  static constexpr int kLanes = 512;
 
   BatchEvaluator(const ScalarBody& body, bool fused);
   // Operand `i` is read from operand(i), kLanes elements of its dtype.
@@ -22,6 +22,7 @@ class BatchEvaluator {
 
  private:
   using Register = std::vector<std::uint64_t>;  // kLanes elements of any dtype
+  void fill_constants(const std::vector<Instr>& block);
   void run_block(const std::vector<Instr>& block);
   void run_instr(const Instr& instr);
 

@@ -41,8 +41,8 @@ struct Worst {
   std::string str() const;
 };
 
-// The f32 inputs whose bits are `first`, `first` + step, …, `count` of them, mod 2^32; a result that differs from the
-// reference by more than 0.5 ulp is looked at closely, one within it is right.
-Worst measure_f32(const Unary& function, bool fused, std::uint32_t first, std::uint64_t count, std::uint32_t step);
+// The worst of `got` against the reference of f32 at `x`, n of them, n a multiple of 64. Results better than `worst`
+// are only glanced at.
+void see_f32(Worst& worst, const Unary& function, const float* x, const float* got, int n);
 
 }  // namespace gradc::test
