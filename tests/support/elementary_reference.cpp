@@ -45,17 +45,20 @@ namespace {
       ys[i] = EXPRESSION;                                                                      \
     }                                                                                          \
   }
+// Exponents beyond which f32 is 0 or infinite anyway, but f64 is still ordinary. NaN stays.
+inline double ordinary(double x) { return x > 700 ? 700 : x < -700 ? -700 : x; }
+inline double quotient(bool negative, double e) { return (negative ? e : 1) / (1 + e); }
 // clang-format off
 GRADC_REFERENCE(floor, __builtin_floor(x))
 GRADC_REFERENCE(ceil, __builtin_ceil(x))
 GRADC_REFERENCE(trunc, __builtin_trunc(x))
 GRADC_REFERENCE(round, __builtin_nearbyint(x))
-GRADC_REFERENCE(exp, ::exp(x))
-GRADC_REFERENCE(exp2, ::exp2(x))
-GRADC_REFERENCE(expm1, ::expm1(x))
+GRADC_REFERENCE(exp, ::exp(ordinary(x)))
+GRADC_REFERENCE(exp2, ::exp2(ordinary(x)))
+GRADC_REFERENCE(expm1, ::expm1(ordinary(x)))
 GRADC_REFERENCE(log, ::log(x))
 GRADC_REFERENCE(log1p, ::log1p(x))
-GRADC_REFERENCE(softplus, (x < 0 ? 0 : x) + ::log1p(::exp(-__builtin_fabs(x))))
+GRADC_REFERENCE(softplus, (x < 0 ? 0 : x) + ::log1p(::exp(-__builtin_fabs(ordinary(x)))))
 GRADC_REFERENCE(sqrt, __builtin_sqrt(x))
 GRADC_REFERENCE(rsqrt, 1 / __builtin_sqrt(x))
 GRADC_REFERENCE(sin, ::sin(x))
@@ -63,7 +66,7 @@ GRADC_REFERENCE(cos, ::cos(x))
 GRADC_REFERENCE(tan, ::tan(x))
 GRADC_REFERENCE(atan, ::atan(x))
 GRADC_REFERENCE(tanh, ::tanh(x))
-GRADC_REFERENCE(sigmoid, (x < 0 ? ::exp(x) : 1) / (1 + ::exp(-__builtin_fabs(x))))
+GRADC_REFERENCE(sigmoid, quotient(x < 0, ::exp(-__builtin_fabs(ordinary(x)))))
 GRADC_REFERENCE(erf, ::erf(x))
 // clang-format on
 
@@ -137,26 +140,30 @@ double error_of(T got, Wide exact) {
   return static_cast<double>(std::ldexp(std::abs(value - bounded), Limits::digits - exponent));
 }
 
-// The largest error in ulp of ordinary results, and whether there are others: NaN, infinite, of another sign.
+// The largest error in ulp as error_of gives it, but for signs and NaN that differ: those count as `others`. Written
+// for vectors: a maximum of doubles that are not negative is one of their bits.
 struct Quick {
   double ulp;
   bool others;
 };
 GRADC_CLONES Quick quick_errors(const float* got, const double* exact, int n) {
-  double worst = 0;
-  std::uint64_t others = 0;
+  std::int64_t worst = 0, others = 0;
   for (int i = 0; i < n; ++i) {
-    const double g = got[i], e = exact[i];
-    const std::uint64_t bits = std::bit_cast<std::uint64_t>(e);
-    const std::uint64_t field = bits >> 52 & 0x7ff;
-    const std::uint64_t bounded = field < 1023 - 126 ? 1023 - 126 : field > 1023 + 127 ? 1023 + 127 : field;
-    const double per_ulp = std::bit_cast<double>((1023 + 1023 + 23 - bounded) << 52);
-    const double error = __builtin_fabs(g - e) * per_ulp;
-    const std::uint64_t signs = (std::bit_cast<std::uint64_t>(g) ^ bits) >> 63;
-    others |= static_cast<std::uint64_t>(!(error < 1e6)) | signs;
-    worst = error > worst ? error : worst;
+    const double g = __builtin_fabs(static_cast<double>(got[i])), e = __builtin_fabs(exact[i]);
+    const double bounded_g = g > 0x1p128 ? 0x1p128 : g, bounded_e = e > 0x1p128 ? 0x1p128 : e;
+    const std::int64_t bits = std::bit_cast<std::int64_t>(bounded_e);
+    const std::int64_t field = bits >> 52;
+    const std::int64_t normal = field < 1023 - 126 ? 1023 - 126 : field > 1023 + 127 ? 1023 + 127 : field;
+    const double per_ulp = std::bit_cast<double>((1023 + 1023 + 23 - normal) << 52);
+    const std::int64_t error = std::bit_cast<std::int64_t>(__builtin_fabs(bounded_g - bounded_e) * per_ulp);
+    const std::int64_t signs =
+        (std::bit_cast<std::int64_t>(static_cast<double>(got[i])) ^ std::bit_cast<std::int64_t>(exact[i])) >> 63;
+    const std::int64_t got_nan = g != g ? -1 : 0, exact_nan = e != e ? -1 : 0;
+    others |= (got_nan ^ exact_nan) | (signs & ~got_nan);
+    const std::int64_t counted = error & ~got_nan;
+    worst = counted > worst ? counted : worst;
   }
-  return {worst, others != 0};
+  return {std::bit_cast<double>(worst), others != 0};
 }
 
 }  // namespace
