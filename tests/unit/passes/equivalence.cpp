@@ -135,9 +135,26 @@ func @f(data %x: f64[2,3,9], data %w: f64[4,3,3], data %s: f64[2,4,4], data %v: 
   return %y, %dx, %dw, %dv, %ds
 })";
 
+// Overlapping, padded and dilated windows, and a gradient of a gradient through all of them.
+const char* const kSecondOrder = R"(
+func @f(data %x: f64[2,2,6,5], data %w: f64[4,1,2,3]) -> (y, d, dd) {
+  %c = convolution(%x, %w) {stride = [2, 1], low = [1, 0], high = [0, 2], dilation = [1, 2], groups = 2}
+  %t = tanh(%c)
+  %p = max_pool(%t) {window = [2, 3], low = [1, 0], high = [0, 1]}
+  %a = avg_pool(%p) {window = [2, 2], low = [0, 1], count_padding = false}
+  %q = multiply(%a, %a)
+  %y = sum(%q)
+  %d = gradient(%y, %w)
+  %s = square(%d)
+  %n = sum(%s)
+  %dd = gradient(%n, %x)
+  return %y, %d, %dd
+})";
+
 }  // namespace
 
 TEST_CASE("exact passes keep every bit of a training step") {
+  check_same_bits(kSecondOrder);
   check_same_bits(kLenet);
   check_same_bits(kBlock);
   check_same_bits(kLine);
@@ -178,12 +195,14 @@ TEST_CASE("channels last computes the same") {
   check_layout(kLenet);
   check_layout(kBlock);
   check_layout(kLine);
+  check_layout(kSecondOrder);
 }
 
 TEST_CASE("a second choice of layout finds nothing to do") {
   check_layout_settles(kLenet);
   check_layout_settles(kBlock);
   check_layout_settles(kLine);
+  check_layout_settles(kSecondOrder);
 }
 
 TEST_CASE("channels last leaves transposes at the rim only") {
