@@ -63,7 +63,8 @@ Types infer_dot(const Call& call) {
   return {result};
 }
 
-// Domain: batch, free of a, free of b. Reduction: the contracted dimensions in the order of `contract_a`.
+// Domain: batch, free of a, free of b. Reduction: the contracted dimensions in the order of `contract_a`; without them it
+// is an outer product.
 IndexedForm dot_form(const Call& call) {
   DotSide sa = dot_side(call, 0), sb = dot_side(call, 1);
   IndexedForm form;
@@ -85,7 +86,7 @@ IndexedForm dot_form(const Call& call) {
   form.accesses = {access(0, sa, sa.batch.size()), access(1, sb, sa.batch.size() + sa.free.size())};
   DType dtype = call.operand(0).dtype;
   form.body = make_body({dtype, dtype}, [](ScalarBuilder&, Scalars x) { return x[0] * x[1]; });
-  form.combiner = Combiner::sum;
+  if (!sa.contract.empty()) form.combiner = Combiner::sum;
   return form;
 }
 

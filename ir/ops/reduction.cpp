@@ -43,16 +43,16 @@ std::function<Types(const Call&)> reduces(Accepts accepts) {
   };
 }
 
-// Domain: the result. Reduction: the reduced dimensions, in order.
+// Domain: the result. Reduction: the reduced dimensions, in order; over none of them it is a copy.
 std::function<IndexedForm(const Call&)> reduction_form(Combiner combiner) {
   return [combiner](const Call& call) {
     IndexedForm form;
-    form.combiner = combiner;
     form.domain = result_sizes(call);
     std::vector<std::int64_t> extents = operand_sizes(call, 0);
     IntList axes = reduced_axes(call);
     bool keep = call.attributes.boolean("keep");
     for (std::int64_t axis : axes) form.reduction.push_back(extents[static_cast<std::size_t>(axis)]);
+    if (!axes.empty()) form.combiner = combiner;
     OperandAccess access;
     std::size_t kept = 0, reduced = form.domain.size();
     for (std::size_t d = 0; d < extents.size(); ++d) {

@@ -141,7 +141,7 @@ TEST_CASE("every op's indexed form fits its types") {
       CHECK(access.index.size() == sample.operands.at(static_cast<std::size_t>(access.operand)).rank());
       for (const IndexMap& map : access.index) CHECK(map.coefficients.size() == form.variables());
     }
-    if (form.combiner == Combiner::none) CHECK(form.reduction.empty());
+    CHECK((form.combiner == Combiner::none) == form.reduction.empty());
   });
 }
 
