@@ -1,0 +1,179 @@
+// Generated code against the interpreter: every op of the registry and its gradient, on every sample, at every
+// optimisation level, on one and on three threads. The samples of a family share a module.
+#include <limits>
+#include <map>
+
+#include "compiler/autodiff/autodiff.h"
+#include "compiler/codegen/codegen.h"
+#include "compiler/pipeline.h"
+#include "ir/text.h"
+#include "tests/support/catch.h"
+#include "tests/unit/ops/sample_function.h"
+
+using namespace gradc;
+
+namespace {
+
+struct Trial {
+  const Op* op = nullptr;
+  const Sample* sample = nullptr;
+  std::size_t which = 0;
+  const Function* function = nullptr;
+};
+
+// The module of a family: a function for each sample, with the gradients where there are any.
+struct FamilyModule {
+  std::unique_ptr<Module> module = std::make_unique<Module>();
+  std::vector<Trial> trials;
+};
+
+bool is_compiled(const Op& op) {
+  return op.irregular != Irregular::region && op.irregular != Irregular::pseudo && !op.samples.empty();
+}
+
+void add_trial(FamilyModule& family, const Op& op, std::size_t which) {
+  const Sample& sample = op.samples[which];
+  Function& function = family.module->add_function(op.name + "_" + std::to_string(which));
+  std::vector<Value*> operands, wrt;
+  for (std::size_t i = 0; i < sample.operands.size(); ++i) {
+    operands.push_back(function.add_parameter({.name = "x" + std::to_string(i)}, sample.operands[i]));
+    if (is_float(sample.operands[i].dtype)) wrt.push_back(operands.back());
+  }
+  Builder builder(function.body);
+  Value* y = builder.make(op, operands, sample.attributes)[0];
+  function.add_result({"y"}, y);
+  if (sample.differentiable && !wrt.empty() && is_float(y->type.dtype) && op.no_derivative.empty()) {
+    Value* u = function.add_parameter({.name = "u"}, y->type);
+    std::vector<Value*> gradients = reverse(function.body, y, u, wrt);
+    for (std::size_t i = 0; i < gradients.size(); ++i) function.add_result({"d" + std::to_string(i)}, gradients[i]);
+  }
+  family.trials.push_back({&op, &sample, which, &function});
+}
+
+std::map<std::string, FamilyModule> families() {
+  std::map<std::string, FamilyModule> result;
+  for (const Op* op : Registry::get().all())
+    for (std::size_t i = 0; is_compiled(*op) && i < op->samples.size(); ++i) {
+      result[op->family].module->name = op->family;
+      add_trial(result[op->family], *op, i);
+    }
+  return result;
+}
+
+// Random within the sample's bounds; or with many zeros, infinities, NaN and denormals among the floats.
+std::vector<Tensor> arguments(const Trial& trial, bool special, std::mt19937_64& random) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const double specials[] = {0.0, -0.0, inf, -inf, std::nan(""), 1e-40, 1.0, -0.5};
+  std::vector<Tensor> result;
+  for (const auto& parameter : trial.function->body.parameters) {
+    Tensor tensor = random_tensor(parameter->type, trial.sample->low, trial.sample->high, random);
+    for (std::int64_t i = 0; special && is_float(parameter->type.dtype) && i < tensor.elements(); ++i)
+      if (random() % 3 == 0) tensor.set(i, specials[random() % std::size(specials)]);
+    result.push_back(std::move(tensor));
+  }
+  return result;
+}
+
+std::vector<Tensor> run(const Function& function, const runtime::Executable& executable,
+                        const std::vector<Tensor>& operands, runtime::ThreadPool* pool) {
+  std::vector<Tensor> results;
+  for (const Value* result : function.body.results) results.emplace_back(result->type);
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+  for (const Tensor& operand : operands) inputs.push_back(operand.data());
+  for (Tensor& result : results) outputs.push_back(result.data());
+  runtime::Runner(executable, pool).run(inputs, outputs, nullptr);
+  return results;
+}
+
+// Elementwise results have the interpreter's bits. Sums may run in another order, which costs as many rounding errors
+// as they have terms, relative to the greatest term: at most 37 in the samples, and 200 in the convolutions.
+double tolerance(const Op& op, DType dtype) {
+  if (op.kind == Kind::elementwise || !is_float(dtype)) return 0;
+  return dtype == DType::f32 ? 1e-4 : 1e-12;
+}
+
+double greatest(const Tensor& tensor) {
+  double result = 1;
+  for (std::int64_t i = 0; i < tensor.elements(); ++i)
+    if (std::isfinite(tensor.get(i))) result = std::max(result, std::abs(tensor.get(i)));
+  return result;
+}
+
+void check_same(const Trial& trial, const std::vector<Tensor>& expected, const std::vector<Tensor>& actual) {
+  for (std::size_t r = 0; r < expected.size(); ++r) {
+    double within = tolerance(*trial.op, expected[r].type().dtype) * greatest(expected[r]);
+    for (std::int64_t i = 0; i < expected[r].elements(); ++i) {
+      double want = expected[r].get(i), got = actual[r].get(i);
+      bool same = (std::isnan(want) && std::isnan(got)) || want == got || std::abs(want - got) <= within;
+      if (same) continue;
+      INFO("result " << r << " element " << i);
+      CHECK(got == want);
+      return;
+    }
+  }
+}
+
+bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (std::memcmp(a[i].data(), b[i].data(), static_cast<std::size_t>(a[i].bytes())) != 0) return false;
+  return true;
+}
+
+std::vector<runtime::Executable> compile(const Module& module, int optimize) {
+  Options options;
+  options.optimize = optimize;
+  options.target = host_target();
+  options.verify_each = true;
+  return load(compile_to_kernels(clone_module(module), StateLayout{}, {}, options), optimize);
+}
+
+// The executables of a family; where it does not compile, one sample after the other, to say which.
+std::vector<runtime::Executable> compile(const FamilyModule& family, int optimize) {
+  try {
+    return compile(*family.module, optimize);
+  } catch (const std::exception&) {
+  }
+  std::vector<runtime::Executable> executables;
+  for (const Trial& trial : family.trials) {
+    Module alone;
+    alone.name = "alone";
+    alone.functions.push_back(clone_function(*trial.function));
+    executables.emplace_back();
+    try {
+      executables.back() = compile(alone, optimize).at(0);
+    } catch (const std::exception& error) {
+      FAIL_CHECK(title(*trial.op, trial.which) << ": " << error.what());
+    }
+  }
+  return executables;
+}
+
+void check_family(const FamilyModule& family, int optimize) {
+  std::vector<runtime::Executable> executables = compile(family, optimize);
+  REQUIRE(executables.size() == family.trials.size());
+  runtime::ThreadPool pool(3);
+  std::mt19937_64 random(7);
+  for (std::size_t i = 0; i < family.trials.size(); ++i) {
+    const Trial& trial = family.trials[i];
+    if (!executables[i].entry) continue;
+    for (bool special : {false, true}) {
+      INFO(title(*trial.op, trial.which) << (special ? " with special values" : ""));
+      std::vector<Tensor> operands = arguments(trial, special, random);
+      std::vector<Tensor> expected = interpret(*trial.function, operands);
+      std::vector<Tensor> serial = run(*trial.function, executables[i], operands, nullptr);
+      check_same(trial, expected, serial);
+      CHECK(same_bits(serial, run(*trial.function, executables[i], operands, &pool)));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("generated code of every op agrees with the interpreter") {
+  for (const auto& [name, family] : families())
+    for (int optimize : {0, 1, 2}) {
+      INFO(name << " at level " << optimize);
+      check_family(family, optimize);
+    }
+}
