@@ -1,4 +1,5 @@
 // Runs passes by name over a module in text form: the core of `gradc opt`.
+#include <algorithm>
 #include <ostream>
 
 #include "compiler/passes/pass.h"
@@ -26,6 +27,21 @@ const std::string* unknown_pass(const std::vector<std::string>& names) {
   return nullptr;
 }
 
+// Passes that write out bodies or loops need every size.
+void check_sizes(const Module& module, const std::string& pass) {
+  if (pass != "expand_composites" && pass != "fuse" && pass != "grad") return;
+  for (const auto& function : module.functions) {
+    for (std::size_t i = 0; i < function->parameters.size(); ++i) {
+      const Type& type = function->body.parameters[i]->type;
+      const auto open = std::find_if(type.shape.begin(), type.shape.end(), [](const Dim& d) { return !d.is_static(); });
+      if (open == type.shape.end()) continue;
+      throw UserError(function->parameters[i].location,
+                      "the pass `" + pass + "` needs sizes, and `" + function->parameters[i].name + "` is " +
+                          type.str() + "; run bind_symbols before it, with --bind " + open->symbol + "=…");
+    }
+  }
+}
+
 void run(Module& module, const OptRequest& request, const Options& options, const PrintOptions& style,
          std::ostream& err) {
   for (const std::string& name : request.passes) {
@@ -34,6 +50,7 @@ void run(Module& module, const OptRequest& request, const Options& options, cons
       changed = bind_symbols(module, request.binding);
       verify_or_die(module, name);
     } else {
+      check_sizes(module, name);
       changed = run_pass(*find_pass(name), module, options);
     }
     if (!request.print_changed) continue;
