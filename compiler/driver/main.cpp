@@ -5,6 +5,7 @@
 #include <new>
 
 #include "compiler/driver/command.h"
+#include "gradc/error.h"
 
 namespace {
 
@@ -31,6 +32,9 @@ int run(Session& session) {
     return session.action();
   } catch (const UserError& error) {
     return report(session, error);
+  } catch (const runtime::Error& error) {
+    std::cerr << "error: " << error.what() << "\n";
+    return kUserMistake;
   } catch (const std::bad_alloc&) {
     std::cerr << "error: out of memory\n";
     return kUserMistake;

@@ -1,0 +1,87 @@
+// Data sections, program descriptions, and the guard against models larger than memory.
+#include "compiler/api/run_data.h"
+
+#include <unistd.h>
+
+#include "ir/diagnostic.h"
+
+namespace gradc {
+
+std::vector<runtime::Array> data_inputs(const ModelGraph& model, const std::string& program, std::int64_t batch) {
+  const Function* function = model.module->function(program);
+  if (!function) internal_error("no function is named @" + program);
+  std::vector<runtime::Array> inputs;
+  for (std::size_t i = 0; i < function->parameters.size(); ++i) {
+    const Parameter& parameter = function->parameters[i];
+    if (parameter.role != Role::data) continue;
+    const Type& type = function->body.parameters[i]->type;
+    runtime::Array array;
+    array.name = parameter.name;
+    array.dtype = static_cast<gradc_dtype>(type.dtype);
+    array.lower = parameter.lower;
+    array.upper = parameter.upper;
+    for (const Dim& dim : type.shape) array.shape.push_back(dim.is_static() ? dim.factor : dim.factor * batch);
+    inputs.push_back(std::move(array));
+  }
+  return inputs;
+}
+
+runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs) {
+  runtime::DataSource source;
+  const bool from_files = !split.files.empty() && (!place.directory.empty() || split.generator.empty());
+  if (!place.directory.empty() && split.files.empty())
+    throw UserError(split.location, "a data directory is given, but this split names no files");
+  if (from_files) {
+    source.format = split.format;
+    source.files = split.files;
+  } else {
+    source.generator = split.generator;
+    source.options = split.options;
+  }
+  try {
+    return runtime::read_data(source, place.directory.empty() ? place.spec_directory : place.directory, inputs);
+  } catch (const runtime::Error& error) {
+    throw UserError(split.location, error.what());
+  }
+}
+
+runtime::ProgramUse program_use(const ProgramInfo& program) { return {program.name, program.loss, program.reports}; }
+
+const ProgramInfo* evaluation_program(const ModelGraph& model) {
+  if (const ProgramInfo* test = model.program("test"); test && !test->trains) return test;
+  for (const ProgramInfo& program : model.programs)
+    if (!program.trains && (!program.loss.empty() || !program.reports.empty())) return &program;
+  return nullptr;
+}
+
+namespace {
+
+std::string gibibytes(std::int64_t bytes) {
+  const std::int64_t tenths = bytes / ((std::int64_t{1} << 30) / 10);
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
+}
+
+void check_memory(const runtime::Executable& executable, const runtime::StateTable& state) {
+  const std::int64_t machine = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
+  std::int64_t batch = 0;
+  for (const runtime::Array& input : executable.inputs) batch += input.bytes();
+  for (const runtime::Array& output : executable.outputs) batch += output.bytes();
+  const std::int64_t workspace = executable.workspace_bytes + executable.worker_bytes;
+  const std::int64_t needed = state.bytes + workspace + batch;
+  if (needed <= machine) return;
+  throw UserError(Location(), "the program `" + executable.program + "` needs " + gibibytes(needed) + " of memory (state " +
+                                  gibibytes(state.bytes) + ", workspace " + gibibytes(workspace) +
+                                  "), this machine has " + gibibytes(machine));
+}
+
+}  // namespace
+
+runtime::Provide provider(ModelCompiler& compiler) {
+  return [&compiler](std::string_view program, std::int64_t batch) -> const runtime::Executable& {
+    const runtime::Executable& executable = compiler.executable(program, batch);
+    check_memory(executable, compiler.state());
+    return executable;
+  };
+}
+
+}  // namespace gradc

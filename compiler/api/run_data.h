@@ -1,0 +1,32 @@
+// From a model's data section to data sets in memory, and from a model to what the training loop uses of it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/api/model_compiler.h"
+#include "gradc/dataset.h"
+#include "gradc/fit.h"
+
+namespace gradc {
+
+// Where files of the data section are looked for.
+struct DataPlace {
+  std::string directory;       // --data; "": the generator where there is one, else files beside the spec
+  std::string spec_directory;  // of the spec
+};
+
+// The data inputs of a program for a batch of `batch`.
+std::vector<runtime::Array> data_inputs(const ModelGraph& model, const std::string& program, std::int64_t batch);
+// Reads or generates one split. What is wrong with the data is a UserError at the split's place in the spec.
+runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs);
+// What the training loop averages of a program.
+runtime::ProgramUse program_use(const ProgramInfo& program);
+// The program that evaluates: "test", else the first that does not train and has a loss or reports; null where there is none.
+const ProgramInfo* evaluation_program(const ModelGraph& model);
+
+// Programs on demand for the training loop. A model that this machine's memory can't hold is a UserError that says how
+// much it would need.
+runtime::Provide provider(ModelCompiler& compiler);
+
+}  // namespace gradc
