@@ -17,6 +17,15 @@ std::vector<std::int64_t> linear_coefficients(const OperandAccess& access, const
   return sum;
 }
 
+bool spans_operand(const OperandAccess& access) {
+  return !access.guarded && std::all_of(access.index.begin(), access.index.end(), [](const IndexMap& map) {
+    auto moving =
+        std::count_if(map.coefficients.begin(), map.coefficients.end(), [](std::int64_t c) { return c != 0; });
+    auto ones = std::count(map.coefficients.begin(), map.coefficients.end(), 1);
+    return moving == ones && moving <= 1 && map.offset == 0 && map.divisor == 1;
+  });
+}
+
 namespace {
 
 bool walks_as_one(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& moves, std::size_t outer,

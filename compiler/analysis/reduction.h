@@ -22,6 +22,10 @@ struct ReductionPlan {
 ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& operand_shapes,
                              DType dtype, const Target& target);
 
+// Whether each dimension of the operand is one whole variable of the form, so that an element is met once: true of the
+// reductions along axes, false of windows.
+bool spans_operand(const OperandAccess& access);
+
 // How many elements an access moves by when a variable does; row-major operand of this shape.
 std::vector<std::int64_t> linear_coefficients(const OperandAccess& access, const std::vector<std::int64_t>& shape,
                                               std::size_t variables);

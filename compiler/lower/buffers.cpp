@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "compiler/lower/nest.h"
+
 namespace gradc {
 
 int Buffers::add(KernelBuffer buffer) {
@@ -50,6 +52,59 @@ int Buffers::table(const Value* constant) {
   buffer.data = data;
   of_[constant] = add(std::move(buffer));
   return of_[constant];
+}
+
+namespace {
+
+void renumber(std::vector<Instr>& block, const std::vector<int>& numbers) {
+  auto number = [&](int& buffer) { buffer = numbers[static_cast<std::size_t>(buffer)]; };
+  for (Instr& instr : block) {
+    if (instr.access) {
+      Access access = *instr.access;
+      number(access.buffer);
+      instr.access = std::make_shared<const Access>(std::move(access));
+    }
+    if (instr.tile) {
+      Tile tile = *instr.tile;
+      number(tile.a);
+      number(tile.b);
+      number(tile.c);
+      instr.tile = std::make_shared<const Tile>(std::move(tile));
+    }
+    renumber(instr.body, numbers);
+  }
+}
+
+}  // namespace
+
+void drop_unused(KernelProgram& program) {
+  std::vector<bool> used(program.buffers.size(), false);
+  auto use = [&](int buffer) { used[static_cast<std::size_t>(buffer)] = true; };
+  for (std::size_t b = 0; b < used.size(); ++b) {
+    Space space = program.buffers[b].space;
+    used[b] = space != Space::arena && space != Space::worker && space != Space::table;
+  }
+  for (const Kernel& kernel : program.kernels)
+    visit(kernel.body, [&](const Instr& instr) {
+      if (instr.access) use(instr.access->buffer);
+      if (instr.tile) use(instr.tile->a), use(instr.tile->b), use(instr.tile->c);
+    });
+  for (const Statement& statement : program.entry)
+    if (statement.kind == Statement::Kind::copy) use(statement.from), use(statement.to);
+  std::vector<int> numbers(used.size(), -1);
+  std::vector<KernelBuffer> kept;
+  for (std::size_t b = 0; b < used.size(); ++b)
+    if (used[b]) {
+      numbers[b] = static_cast<int>(kept.size());
+      kept.push_back(std::move(program.buffers[b]));
+    }
+  program.buffers = std::move(kept);
+  for (Kernel& kernel : program.kernels) renumber(kernel.body, numbers);
+  for (Statement& statement : program.entry)
+    if (statement.kind == Statement::Kind::copy) {
+      statement.from = numbers[static_cast<std::size_t>(statement.from)];
+      statement.to = numbers[static_cast<std::size_t>(statement.to)];
+    }
 }
 
 bool is_splat(const Tensor& tensor) {

@@ -38,6 +38,9 @@ class Buffers {
   std::unordered_map<const Value*, int> of_;
 };
 
+// Takes buffers that no statement touches out of the program, but for those of its signature and state.
+void drop_unused(KernelProgram& program);
+
 // A constant whose elements are all the same bits.
 bool is_splat(const Tensor& tensor);
 

@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "compiler/lower/lowering.h"
+#include "compiler/lower/nest.h"
 #include "ir/diagnostic.h"
 
 namespace gradc {
@@ -45,6 +46,7 @@ KernelProgram Lowering::run() {
   find_destinations(order);
   for (const Node* node : order) lower_node(*node);
   finish_results();
+  drop_unused(program_);
   return std::move(program_);
 }
 
@@ -238,21 +240,6 @@ void Lowering::materialize(const Value* value) {
 }
 
 namespace {
-
-void visit(const std::vector<Instr>& block, const std::function<void(const Instr&)>& f) {
-  for (const Instr& instr : block) {
-    f(instr);
-    visit(instr.body, f);
-  }
-}
-
-bool same_place(const Access& a, const Access& b) {
-  auto same = [](const Subscript& x, const Subscript& y) {
-    return x.affine == y.affine && x.value == y.value && x.divisor == y.divisor && x.stride == y.stride;
-  };
-  return a.offset == b.offset &&
-         std::equal(a.subscripts.begin(), a.subscripts.end(), b.subscripts.begin(), b.subscripts.end(), same);
-}
 
 // Whether every read of the buffer in the kernel is of an element that the same round writes.
 bool reads_where_it_writes(const Kernel& kernel, int buffer) {

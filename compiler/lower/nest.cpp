@@ -83,6 +83,21 @@ std::int64_t divisor_between(std::int64_t n, std::int64_t low, std::int64_t high
 
 }  // namespace
 
+void visit(const std::vector<Instr>& block, const std::function<void(const Instr&)>& f) {
+  for (const Instr& instr : block) {
+    f(instr);
+    visit(instr.body, f);
+  }
+}
+
+bool same_place(const Access& a, const Access& b) {
+  auto same = [](const Subscript& x, const Subscript& y) {
+    return x.affine == y.affine && x.value == y.value && x.divisor == y.divisor && x.stride == y.stride;
+  };
+  return a.offset == b.offset &&
+         std::equal(a.subscripts.begin(), a.subscripts.end(), b.subscripts.begin(), b.subscripts.end(), same);
+}
+
 void substitute(std::vector<Instr>& block, int variable, const Affine& by, int& next_value) {
   std::vector<Instr> out;
   for (Instr& instr : block) {

@@ -1,7 +1,7 @@
 // Loop nests after emission: neighbouring loops become one, the outermost becomes parallel.
 #pragma once
 
-#include <optional>
+#include <functional>
 #include <vector>
 
 #include "ir/kernel.h"
@@ -23,6 +23,12 @@ bool merge_with_inner(Instr& outer, int& next_value);
 // Flattens, merges all perfect nests without accumulators, and gives the outermost loop to the parallel variable;
 // a single long loop is cut for that. `grain`: scalar operations that a piece should have at least.
 void shape_nest(Kernel& kernel, std::int64_t grain = 1 << 14);
+
+// Visits all instructions of a block, those of loops after the loop itself.
+void visit(const std::vector<Instr>& block, const std::function<void(const Instr&)>& f);
+
+// Whether two accesses of row-major buffers name the same element in every round.
+bool same_place(const Access& a, const Access& b);
 
 // Scalar operations of a block, loops multiplied out.
 std::int64_t operations(const std::vector<Instr>& block);

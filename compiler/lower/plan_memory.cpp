@@ -14,6 +14,7 @@
 #include <set>
 
 #include "compiler/lower/lower.h"
+#include "compiler/lower/nest.h"
 
 namespace gradc {
 
@@ -29,13 +30,6 @@ struct Block {
   std::int64_t offset = -1;
 };
 
-void visit(const std::vector<Instr>& block, const std::function<void(const Instr&)>& f) {
-  for (const Instr& instr : block) {
-    f(instr);
-    visit(instr.body, f);
-  }
-}
-
 std::set<int> touched(const KernelProgram& program, const Statement& statement) {
   if (statement.kind == Statement::Kind::copy) return {statement.from, statement.to};
   std::set<int> buffers;
@@ -44,14 +38,6 @@ std::set<int> touched(const KernelProgram& program, const Statement& statement) 
     if (instr.tile) buffers.insert({instr.tile->a, instr.tile->b, instr.tile->c});
   });
   return buffers;
-}
-
-bool same_place(const Access& a, const Access& b) {
-  auto same = [](const Subscript& x, const Subscript& y) {
-    return x.affine == y.affine && x.value == y.value && x.divisor == y.divisor && x.stride == y.stride;
-  };
-  return a.offset == b.offset &&
-         std::equal(a.subscripts.begin(), a.subscripts.end(), b.subscripts.begin(), b.subscripts.end(), same);
 }
 
 // Whether the kernel reads `from` only at the element that it writes of `to`.

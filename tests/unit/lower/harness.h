@@ -57,8 +57,10 @@ inline StateLayout state_of(const Function& function) {
   return layout;
 }
 
-// Compiles from the optimised graph on; runs on random arguments.
-inline Run run_both(const Module& module, const std::string& cpu, int optimize, unsigned seed = 1) {
+// Compiles from the optimised graph on; runs on random arguments. Expected is what the interpreter makes of
+// `reference`, or of the graph itself.
+inline Run run_both(const Module& module, const std::string& cpu, int optimize, const Function* reference = nullptr,
+                    unsigned seed = 1) {
   Options options;
   options.optimize = optimize;
   options.target = *find_target(cpu);
@@ -96,7 +98,7 @@ inline Run run_both(const Module& module, const std::string& cpu, int optimize, 
   }
   for (std::size_t i = 0; i < arguments.size(); ++i)
     if (function.parameters[i].role == Role::data) call.inputs.push_back(arguments[i].data());
-  run.expected = interpret(function, arguments);
+  run.expected = interpret(reference ? *reference : function, arguments);
   for (const Value* result : function.body.results) run.got.emplace_back(result->type);
   for (std::size_t i = 0; i < run.got.size(); ++i)
     if (function.results[i].role != Role::state) call.outputs.push_back(run.got[i].data());
