@@ -25,5 +25,10 @@ user() {
 }
 
 quietly cmake --install "$build" --prefix "$work/prefix"
-user runtime "f32[64,10]" -DCMAKE_DISABLE_FIND_PACKAGE_LLVM=ON
+user runtime "f32[64,10]"
+if ldd "$work/runtime/build/user" | grep LLVM; then
+  echo "runtime: links LLVM"
+  exit 1
+fi
+user api "f32[N,10]"
 "$work/prefix/bin/gradc" --version >/dev/null
