@@ -99,9 +99,9 @@ std::span<const Unary> unary_functions() {
       GRADC_UNARY(exp, expl, 0.8, 0.8),       GRADC_UNARY(exp2, exp2l, 1.1, 1.1),
       GRADC_UNARY(expm1, expm1l, 1.6, 1.6),   GRADC_UNARY(log, logl, 0.9, 0.9),
       GRADC_UNARY(log1p, log1pl, 1.5, 1.5),   GRADC_UNARY(softplus, softplus_wide, 1.8, 1.8),
-      GRADC_UNARY(sqrt, sqrtl, 0.501, 0.501), GRADC_UNARY(rsqrt, rsqrt_wide, 1.5, 1.5),
-      GRADC_UNARY(sin, sinl, 0.8, 0.8),       GRADC_UNARY(cos, cosl, 0.8, 0.8),
-      GRADC_UNARY(tan, tanl, 1.5, 1.5),       GRADC_UNARY(atan, atanl, 1.5, 1.9),
+      GRADC_UNARY(sqrt, sqrtl, 0.501, 0.501), GRADC_UNARY(rsqrt, rsqrt_wide, 1.6, 1.6),
+      GRADC_UNARY(sin, sinl, 0.9, 0.9),       GRADC_UNARY(cos, cosl, 0.9, 0.9),
+      GRADC_UNARY(tan, tanl, 1.6, 1.6),       GRADC_UNARY(atan, atanl, 1.6, 1.9),
       GRADC_UNARY(tanh, tanhl, 1.4, 1.4),     GRADC_UNARY(sigmoid, sigmoid_wide, 1.4, 1.4),
       GRADC_UNARY(erf, erfl, 1.3, 1.3),
   };
@@ -111,7 +111,7 @@ std::span<const Unary> unary_functions() {
 std::span<const Binary> binary_functions() {
   static const Binary functions[] = {
       {"pow", elementary::pow, powl, 0.52, 0.75},
-      {"atan2", elementary::atan2, atan2l, 1.5, 1.9},
+      {"atan2", elementary::atan2, atan2l, 1.6, 1.9},
       {"remainder", elementary::remainder, fmodl, 0, 0},
       {"floor_remainder", elementary::floor_remainder, floor_remainder_wide, 0.501, 0.501},
       {"copysign", elementary::copysign, copysignl, 0, 0},
