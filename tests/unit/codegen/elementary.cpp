@@ -1,5 +1,6 @@
 // The elementary functions as native code: the interpreter's bits on a sample, and their bounds on all 2^32 inputs.
 #include <cstdlib>
+#include <functional>
 #include <thread>
 
 #include "tests/support/elementary_reference.h"
@@ -8,10 +9,10 @@
 namespace gradc {
 namespace {
 
-std::shared_ptr<const Access> at_variable(int buffer, std::int64_t elements) {
+std::shared_ptr<const Access> at_variable(int buffer, std::int64_t elements, Affine index) {
   Access access;
   access.buffer = buffer;
-  access.subscripts.push_back({affine_variable(1), -1, 1, elements, 1, Subscript::Check::proven});
+  access.subscripts.push_back({std::move(index), -1, 1, elements, 1, Subscript::Check::proven});
   return std::make_shared<const Access>(std::move(access));
 }
 
@@ -25,15 +26,29 @@ KernelBuffer array(const std::string& name, DType type, std::int64_t elements, S
   return buffer;
 }
 
-// y[i] = function(x[i]) in a vector loop; one input, an output and a kernel a function.
-KernelProgram program_of(const Target& target, std::span<const test::Unary> functions, DType type,
+struct Function {
+  std::string name;
+  std::function<Scalar(ScalarBuilder&, Scalar, Scalar)> build;
+};
+Function function_of(const test::Unary& f) {
+  return {f.name, [&f](ScalarBuilder& b, Scalar x, Scalar) { return f.build(b, x); }};
+}
+std::vector<Function> all_functions() {
+  std::vector<Function> all;
+  for (const test::Unary& f : test::unary_functions()) all.push_back(function_of(f));
+  for (const test::Binary& f : test::binary_functions()) all.push_back({f.name, f.build});
+  return all;
+}
+
+// z[i] = function(x[i], y[i]) in a vector loop, y being x backwards; one input, an output and a kernel a function.
+KernelProgram program_of(const Target& target, const std::vector<Function>& functions, DType type,
                          std::int64_t elements) {
   KernelProgram program;
   program.name = "p";
   program.target = target;
   program.inputs.push_back({"x", {type, {elements}}, 0, 0, 0, 0});
   program.buffers.push_back(array("x", type, elements, Space::input, 0));
-  for (const test::Unary& function : functions) {
+  for (const Function& function : functions) {
     const int slot = static_cast<int>(program.outputs.size());
     program.outputs.push_back({function.name, {type, {elements}}, 0, 0, 0, 0});
     program.buffers.push_back(array(function.name, type, elements, Space::output, slot));
@@ -41,19 +56,21 @@ KernelProgram program_of(const Target& target, std::span<const test::Unary> func
     loop.op = Opcode::loop;
     loop.loop = std::make_shared<const Loop>(Loop{1, elements, Loop::Mark::vector, 16, {}});
     Kernel kernel;
-    kernel.name = "k_" + std::string(function.name);
+    kernel.name = "k_" + function.name;
     kernel.kind = "loop";
     kernel.variables = 2;
     kernel.work = elements;
     ScalarBuilder builder(loop.body, kernel.values);
     const Scalar x = builder.emit(Opcode::load, type, {});
-    loop.body.back().access = at_variable(0, elements);
-    const Scalar y = function.build(builder, x);
+    loop.body.back().access = at_variable(0, elements, affine_variable(1));
+    const Scalar y = builder.emit(Opcode::load, type, {});
+    loop.body.back().access = at_variable(0, elements, affine_variable(1, -1, elements - 1));
+    const Scalar z = function.build(builder, x, y);
     Instr store;
     store.op = Opcode::store;
     store.type = type;
-    store.args = {y.id};
-    store.access = at_variable(slot + 1, elements);
+    store.args = {z.id};
+    store.access = at_variable(slot + 1, elements, affine_variable(1));
     loop.body.push_back(std::move(store));
     kernel.body.push_back(std::move(loop));
     program.kernels.push_back(std::move(kernel));
@@ -78,7 +95,7 @@ TEST_CASE("elementary functions give the interpreter's bits", "[codegen]") {
   constexpr std::int64_t kElements = 1021;
   for (DType type : {DType::f32, DType::f64}) {
     for (const Target& target : test::runnable_targets()) {
-      const KernelProgram program = program_of(target, test::unary_functions(), type, kElements);
+      const KernelProgram program = program_of(target, all_functions(), type, kElements);
       REQUIRE(verify(program) == std::vector<std::string>{});
       const Tensor x = sample(type, kElements);
       test::Memory expected(program), actual(program);
@@ -104,7 +121,7 @@ TEST_CASE("elementary f32 functions are within their bounds on all 2^32 inputs",
       if (fused && !target.fma) continue;
       target.fma = fused;
       const std::vector<runtime::Executable> code =
-          load(test::module_of(program_of(target, {&f, 1}, DType::f32, kElements)), 2);
+          load(test::module_of(program_of(target, {function_of(f)}, DType::f32, kElements)), 2);
       test::Worst worst[2];
       const auto half = [&](std::uint32_t first, test::Worst& seen) {
         runtime::Block workspace(4096);
