@@ -320,7 +320,7 @@ class Fuser {
   bool fits_rows(const Cluster& c, const Node* node) const {
     return std::any_of(c.nodes.begin(), c.nodes.end(), [&](const Node* n) {
       const Facts& r = facts(n);
-      if (r.sort != Sort::reduction || !spans_operand(r.form.accesses[0])) return false;
+      if (r.sort != Sort::reduction || r.plan.split >= 0 || !spans_operand(r.form.accesses[0])) return false;
       const Value* operand = n->operands[static_cast<std::size_t>(r.form.accesses[0].operand)];
       return r.elements == facts(node).elements || operand->type.shape == node->result()->type.shape;
     });
