@@ -32,6 +32,9 @@ Schema map_of(Schema values) { return {{"type", "object"}, {"additionalPropertie
 Schema definitions() {
   Schema all;
   all["name"] = {{"type", "string"}, {"pattern", "^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$"}};
+  // Below a block's name, which may begin with a digit, any name may stand: "3a.conv".
+  all["node_name"] = {{"type", "string"},
+                      {"pattern", "^([A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*|[0-9][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)+)$"}};
   all["block_name"] = {{"type", "string"}, {"pattern", "^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$"}};
   all["type"] = with_doc({{"type", "string"}, {"pattern", "^(f32|f64|i32|i64|u32|u8|bool)\\[.*\\]$"}},
                          "dtype and shape, as in f32[N,784]; N is the batch");
@@ -131,7 +134,7 @@ Schema when_op(const std::string& op, Schema then) {
 
 Schema layer_schema(const LayerSpec& layer) {
   Schema properties = {
-      {"op", {{"const", layer.name}}}, {"name", ref("name")}, {"repeat", ref("size")}, {"share", {{"type", "string"}}}};
+      {"op", {{"const", layer.name}}}, {"name", ref("node_name")}, {"repeat", ref("size")}, {"share", {{"type", "string"}}}};
   for (const OperandSpec& operand : layer.operands) properties[operand.name] = operand_schema(operand);
   for (const LayerAttribute& attribute : layer.attributes) properties[attribute.name] = attribute_schema(attribute);
   std::vector<std::string> required = {"op"};
@@ -139,7 +142,7 @@ Schema layer_schema(const LayerSpec& layer) {
 }
 
 Schema op_schema(const Op& op) {
-  Schema properties = {{"op", {{"const", op.name}}}, {"name", ref("name")}, {"repeat", ref("size")}};
+  Schema properties = {{"op", {{"const", op.name}}}, {"name", ref("node_name")}, {"repeat", ref("size")}};
   for (const OperandSpec& operand : op.operands) properties[operand.name] = operand_schema(operand);
   std::vector<std::string> required = {"op"};
   for (const AttributeSpec& attribute : op.attributes) {
@@ -154,7 +157,7 @@ Schema node_schema() {
   for (const LayerSpec& layer : layers()) conditions.push_back(when_op(layer.name, layer_schema(layer)));
   for (const Op* op : Registry::get().all())
     if (!op->internal && !find_layer(op->name)) conditions.push_back(when_op(op->name, op_schema(*op)));
-  Schema value = closed({{"name", ref("name")}, {"value", ref("expression")}}, {"value"});
+  Schema value = closed({{"name", ref("node_name")}, {"value", ref("expression")}}, {"value"});
   conditions.push_back({{"if", {{"required", {"value"}}}}, {"then", value}});
   Schema node = {{"type", "object"}};
   node["properties"] = {{"op", {{"type", "string"}}},

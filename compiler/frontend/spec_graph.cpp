@@ -27,9 +27,15 @@ std::vector<std::string> op_names(const Functions& functions) {
   return names;
 }
 
-// Digits may lead in a block's name and in a path's later parts: "3a", "inception.3a".
+// A path; in a block's name digits may lead, where it reads as a name in expressions: "3a", "3a.conv", not "3e5".
 bool is_node_name(const std::string& text) {
-  return !text.empty() && is_path("_" + text) && text.find("..") == std::string::npos && text[0] != '.';
+  if (is_path(text)) return true;
+  try {
+    SyntaxPtr syntax = is_path("_" + text) ? parse_expression(text) : nullptr;
+    return syntax && syntax->kind == Syntax::Kind::name && syntax->text == text;
+  } catch (const ExpressionError&) {
+    return false;
+  }
 }
 
 }  // namespace
