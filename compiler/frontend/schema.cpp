@@ -33,8 +33,9 @@ Schema definitions() {
   Schema all;
   all["name"] = {{"type", "string"}, {"pattern", "^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$"}};
   // Below a block's name, which may begin with a digit, any name may stand: "3a.conv".
-  all["node_name"] = {{"type", "string"},
-                      {"pattern", "^([A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*|[0-9][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)+)$"}};
+  all["node_name"] = {
+      {"type", "string"},
+      {"pattern", "^([A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*|[0-9][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)+)$"}};
   all["block_name"] = {{"type", "string"}, {"pattern", "^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$"}};
   all["type"] = with_doc({{"type", "string"}, {"pattern", "^(f32|f64|i32|i64|u32|u8|bool)\\[.*\\]$"}},
                          "dtype and shape, as in f32[N,784]; N is the batch");
@@ -133,8 +134,10 @@ Schema when_op(const std::string& op, Schema then) {
 }
 
 Schema layer_schema(const LayerSpec& layer) {
-  Schema properties = {
-      {"op", {{"const", layer.name}}}, {"name", ref("node_name")}, {"repeat", ref("size")}, {"share", {{"type", "string"}}}};
+  Schema properties = {{"op", {{"const", layer.name}}},
+                       {"name", ref("node_name")},
+                       {"repeat", ref("size")},
+                       {"share", {{"type", "string"}}}};
   for (const OperandSpec& operand : layer.operands) properties[operand.name] = operand_schema(operand);
   for (const LayerAttribute& attribute : layer.attributes) properties[attribute.name] = attribute_schema(attribute);
   std::vector<std::string> required = {"op"};

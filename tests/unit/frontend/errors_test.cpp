@@ -165,14 +165,16 @@ TEST_CASE("nodes that lack something") {
 }
 
 TEST_CASE("mistakes in blocks") {
+  CHECK(errors(R"("blocks": {"b": {"graph": [{"op": "relu"}]}}, "graph": [{"block": "b", "name": "3e5", "x": "x"}])") ==
+        "2:80: `3e5` is no name: a letter or _, then letters, digits and _\n");
   CHECK(errors(R"("blocks": {"b": {"arguments": ["c"], "graph": [{"op": "linear", "name": "f", "units": "c"}]},
   "r": {"graph": [{"block": "r", "name": "r"}]}}, "graph": [
-  {"block": "b", "name": "1", "x": "x"},
-  {"block": "b", "name": "2", "x": "x", "c": 2, "d": 4},
-  {"block": "bb", "name": "3", "x": "x"},
-  {"block": "r", "name": "4", "x": "x"},
+  {"block": "b", "name": "1a", "x": "x"},
+  {"block": "b", "name": "2a", "x": "x", "c": 2, "d": 4},
+  {"block": "bb", "name": "3a", "x": "x"},
+  {"block": "r", "name": "4a", "x": "x"},
   {"block": "b", "x": "x", "c": 3}])") ==
-        "5:49: block `b`: unknown key `d`\n6:13: unknown block `bb`; did you mean `b`?\n"
+        "5:50: block `b`: unknown key `d`\n6:13: unknown block `bb`; did you mean `b`?\n"
         "4:3: block `b`: the argument `c` is missing\n"
         "3:19: block `r`: blocks are nested deeper than 32 levels; does it contain itself?\n"
         "8:3: block `b` owns parameters and needs a `name`\n");
