@@ -62,6 +62,8 @@ Diagnostic& Diagnostics::error(Location at, std::string message) {
 }
 
 Diagnostic& Diagnostics::warning(Location at, std::string message) {
+  for (Diagnostic& d : all_)
+    if (d.severity == Severity::warning && d.location == at && d.message == message) return d;
   all_.push_back({Severity::warning, std::move(at), std::move(message), {}});
   return all_.back();
 }

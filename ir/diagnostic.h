@@ -25,7 +25,7 @@ class Diagnostics {
  public:
   void add_source(std::string file, std::string text);
   Diagnostic& error(Location at, std::string message);
-  Diagnostic& warning(Location at, std::string message);
+  Diagnostic& warning(Location at, std::string message);  // once, however often it is given
   bool has_errors() const;
   const std::vector<Diagnostic>& all() const { return all_; }
   void append(const Diagnostic& diagnostic) { all_.push_back(diagnostic); }

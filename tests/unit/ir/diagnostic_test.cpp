@@ -1,0 +1,29 @@
+// What a diagnostic looks like, and that a warning is given once.
+#include "ir/diagnostic.h"
+#include "tests/support/catch.h"
+
+using namespace gradc;
+
+TEST_CASE("a warning is given once a place") {
+  Diagnostics diagnostics;
+  const Location here = make_location("m.json", 1, 2), there = make_location("m.json", 1, 3);
+  diagnostics.warning(here, "kernel leaves out a row");
+  diagnostics.warning(here, "kernel leaves out a row");
+  CHECK(diagnostics.all().size() == 1);
+  diagnostics.warning(there, "kernel leaves out a row");
+  diagnostics.warning(here, "kernel leaves out a column");
+  CHECK(diagnostics.all().size() == 3);
+  CHECK(!diagnostics.has_errors());
+  diagnostics.error(here, "no such op");
+  CHECK(diagnostics.has_errors());
+}
+
+TEST_CASE("a diagnostic shows its line and a caret") {
+  Diagnostics diagnostics;
+  diagnostics.add_source("m.json", "{\n  \"op\": \"rleu\"\n}\n");
+  const Diagnostic& d = diagnostics.error(make_location("m.json", 2, 9), "unknown op `rleu`");
+  CHECK(diagnostics.render(d) ==
+        "m.json:2:9: error: unknown op `rleu`\n"
+        "    \"op\": \"rleu\"\n"
+        "          ^\n");
+}
