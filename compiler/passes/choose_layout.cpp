@@ -235,6 +235,7 @@ class Chooser {
 }  // namespace
 
 bool choose_layout(Function& function, const Options& options) {
+  if (is_to_be_differentiated(function, options)) return false;
   Chooser chooser(function);
   if (!chooser.anything_to_do()) return false;
   const bool changed =

@@ -101,8 +101,8 @@ class Merger {
 
 }  // namespace
 
-bool eliminate_common_subexpressions(Function& function, const Options&) {
-  return Merger().run(function.body, nullptr);
+bool eliminate_common_subexpressions(Function& function, const Options& options) {
+  return !is_to_be_differentiated(function, options) && Merger().run(function.body, nullptr);
 }
 
 }  // namespace gradc

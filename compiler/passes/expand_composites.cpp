@@ -1,4 +1,4 @@
-// Replaces composites by their bodies, until none is left.
+// Replaces composites by their bodies, until none is left. Waits for `grad`, which knows their own gradients.
 //
 //   %s = log_softmax(%x) {axis = 1}   →   %m = max(%x) …  %e = exp(…) …  %s = subtract(…)
 #include "compiler/passes/pass.h"
@@ -20,7 +20,8 @@ std::optional<std::vector<Value*>> expand(Builder& builder, Node& node) {
 
 }  // namespace
 
-bool expand_composites(Function& function, const Options&) {
+bool expand_composites(Function& function, const Options& options) {
+  if (is_to_be_differentiated(function, options)) return false;
   bool changed = false;
   while (rewrite(function.body, expand)) changed = true;  // bodies are made of composites too
   return changed;

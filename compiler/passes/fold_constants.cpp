@@ -50,6 +50,8 @@ std::optional<std::vector<Value*>> fold(Builder& builder, Node& node) {
 
 }  // namespace
 
-bool fold_constants(Function& function, const Options&) { return rewrite(function.body, fold); }
+bool fold_constants(Function& function, const Options& options) {
+  return !is_to_be_differentiated(function, options) && rewrite(function.body, fold);
+}
 
 }  // namespace gradc

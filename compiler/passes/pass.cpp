@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ir/op.h"
 #include "ir/verify.h"
 
 namespace gradc {
@@ -20,6 +21,23 @@ const Pass* find_pass(std::string_view name) {
   const std::vector<Pass>& table = all_passes();
   const auto found = std::find_if(table.begin(), table.end(), [&](const Pass& pass) { return pass.name == name; });
   return found == table.end() ? nullptr : &*found;
+}
+
+namespace {
+
+bool holds_derivative(const Function& function) {
+  bool found = false;
+  walk(function.body, [&](const Node& node) { found |= node.op->name == "gradient" || node.op->name == "tangent"; });
+  return found;
+}
+
+}  // namespace
+
+bool is_to_be_differentiated(const Function& function, const Options& options) {
+  if (holds_derivative(function)) return true;
+  if (!options.module) return false;
+  const auto& functions = options.module->functions;
+  return std::any_of(functions.begin(), functions.end(), [](const auto& other) { return holds_derivative(*other); });
 }
 
 bool run_pass(const Pass& pass, Module& module, const Options& options) {

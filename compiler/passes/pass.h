@@ -24,6 +24,10 @@ const Pass* find_pass(std::string_view name);
 // Runs over every function, verifies where options ask for it, calls options.observe.
 bool run_pass(const Pass& pass, Module& module, const Options& options);
 
+// Whether a gradient or tangent is still to be written out, in the function or in another one of its module, which may
+// call it. Then values may be told apart that compute the same, and rewrites that merge or bypass values must wait.
+bool is_to_be_differentiated(const Function& function, const Options& options);
+
 #define GRADC_PASS(name, doc) bool name(Function& function, const Options& options);
 #include "compiler/passes/passes.def"
 #undef GRADC_PASS

@@ -11,6 +11,7 @@
 
 #include <map>
 
+#include "compiler/passes/match.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/rewrite.h"
 #include "ir/op.h"
@@ -39,13 +40,7 @@ Value* first_result(const std::vector<SimplifyRule>& rules, Builder& builder, co
   return nullptr;
 }
 
-bool is_differentiated(const Function& function) {
-  bool found = false;
-  walk(function.body, [&](const Node& node) { found |= node.op->name == "gradient" || node.op->name == "tangent"; });
-  return found;
-}
-
-// stop_gradient(x) = x where nothing is left to differentiate
+// stop_gradient(x) = x: nothing is left to differentiate
 std::optional<std::vector<Value*>> drop_stop(Builder&, Node& node) {
   if (node.op->name != "stop_gradient") return std::nullopt;
   return std::vector<Value*>{node.operands[0]};
@@ -75,7 +70,8 @@ bool simplify_single_uses(Function& function) {
 }  // namespace
 
 bool simplify(Function& function, const Options& options) {
-  bool changed = !is_differentiated(function) && rewrite(function.body, drop_stop);
+  if (is_to_be_differentiated(function, options)) return false;
+  bool changed = rewrite(function.body, drop_stop);
   while (rewrite(function.body, simplify_node) || simplify_single_uses(function)) {
     eliminate_dead_code(function, options);
     changed = true;
