@@ -123,7 +123,6 @@ void Fit::read_checkpoint() {
     };
     same("batch", options_.batch, place_.batch);
     same("seed", options_.seed, place_.seed);
-    before_ = place_.seconds;
   } else {
     place_.batch = options_.batch.value_or(options_.default_batch);
     place_.seed = options_.seed.value_or(options_.default_seed);
@@ -223,6 +222,7 @@ void Fit::open_directory() {
   directory_.rewind_metrics(place_.epoch);
   if (resumed) {
     result_.last = directory_.read_epoch(place_.epoch);
+    before_ = result_.last.seconds;
   } else {
     write_checkpoint();
   }
@@ -234,7 +234,6 @@ void Fit::write_checkpoint() {
     directory_.write_checkpoint("best.safetensors", table_, best_state_.data(), *best_place_);
     best_place_.reset();
   }
-  place_.seconds = now_seconds();
   place_.sums = averages_.sums();
   place_.summed = averages_.examples();
   directory_.write_checkpoint("last.safetensors", table_, state_.data(), place_);
@@ -361,6 +360,7 @@ bool Fit::end_epoch() {
     std::memcpy(best_state_.data(), state_.data(), static_cast<std::size_t>(table_.bytes));
     best_place_ = place_;
     best_place_->sums.clear();
+    best_place_->summed = 0;
   }
   if (seconds_between(checkpoint_time_, Clock::now()) >= options_.epoch_checkpoint_seconds) write_checkpoint();
   progress_->end_epoch(event);

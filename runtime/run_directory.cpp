@@ -67,9 +67,9 @@ void for_lines(const std::string& path, F each) {
 }  // namespace
 
 Metadata Place::metadata() const {
-  json place = {{"epoch", epoch},           {"position", position},  {"step", step},       {"seed", seed},
-                {"batch", batch},           {"examples", examples},  {"seconds", seconds}, {"summed", summed},
-                {"best_epoch", best_epoch}, {"best", bits_of(best)}, {"worse", worse},     {"sums", json::array()}};
+  json place = {{"epoch", epoch},        {"position", position}, {"step", step},         {"seed", seed},
+                {"batch", batch},        {"examples", examples}, {"summed", summed},     {"best_epoch", best_epoch},
+                {"best", bits_of(best)}, {"worse", worse},       {"sums", json::array()}};
   for (const double sum : sums) place["sums"].push_back(bits_of(sum));
   return {{"format", "gradc"}, {kPlace, place.dump()}};
 }
@@ -86,7 +86,6 @@ Place Place::of(const SafeTensors& file) {
     held.at("seed").get_to(place.seed);
     held.at("batch").get_to(place.batch);
     held.at("examples").get_to(place.examples);
-    held.at("seconds").get_to(place.seconds);
     held.at("summed").get_to(place.summed);
     held.at("best_epoch").get_to(place.best_epoch);
     held.at("worse").get_to(place.worse);

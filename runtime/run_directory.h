@@ -11,15 +11,15 @@
 
 namespace gradc::runtime {
 
-// The place in a run that a checkpoint holds besides the state.
+// The place in a run that a checkpoint holds besides the state. Nothing of it depends on time or threads: the same run
+// gives the same file, bit for bit.
 struct Place {
   std::int64_t epoch = 0;     // whole epochs done, their metrics written
   std::int64_t position = 0;  // batches done of the epoch that follows
   std::int64_t step = 0;
   std::int64_t seed = 0, batch = 0, examples = 0;  // what the order of the batches follows from
-  double seconds = 0;
-  std::vector<double> sums;  // of the training metrics in this epoch
-  std::int64_t summed = 0;   // examples in them
+  std::vector<double> sums;                        // of the training metrics in this epoch
+  std::int64_t summed = 0;                         // examples in them
   std::int64_t best_epoch = 0;
   double best = 0;
   std::int64_t worse = 0;  // epochs since the best

@@ -5,9 +5,10 @@
 //   last.safetensors   the whole state and the place in the run: what `resume` continues from
 //   best.safetensors   the state after the epoch with the best monitored metric
 //   metrics.jsonl      one object a line: an "epoch" event each epoch, a last "end" event
-// A run killed at any moment and resumed ends with the very bits of one that was not: batches are a function of (seed,
-// epoch), everything else is in the state. A new run in a directory that holds an older one moves the older one's files
-// to previous-1, previous-2, … in it. A directory serves one run at a time.
+// The same seed gives the same bits in both weight files, with any number of threads, and a run killed at any moment
+// and resumed ends with the very bits of one that was not: batches are a function of (seed, epoch), everything else is
+// in the state. A new run in a directory that holds an older one moves the older one's files to previous-1, previous-2,
+// … in it. A directory serves one run at a time.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +55,7 @@ struct StepEvent {
 };
 struct EpochEvent {
   std::int64_t epoch = 0, step = 0;
-  double seconds = 0;  // of training so far, over all resumptions
+  double seconds = 0;  // of training so far; of a resumed run, with the whole epochs before
   Metrics train, validation, test;
 };
 // What check_finite found.
