@@ -159,10 +159,10 @@ class HeaderWriter {
   // enum of indices, and a macro of each array's bytes.
   void indices(const std::string& prefix, const std::string& name, const std::string& count,
                const std::vector<runtime::Array>& arrays, const std::vector<std::string>& names, bool bytes) {
-    std::string text = "enum " + name + "_index { ";
+    line("enum " + name + "_index {");
     for (std::size_t i = 0; i < arrays.size(); ++i)
-      text += prefix + "_" + upper(names[i]) + " = " + std::to_string(i) + ", ";
-    line(text + prefix + "_" + count + " = " + std::to_string(arrays.size()) + " };");
+      line("  " + prefix + "_" + upper(names[i]) + " = " + std::to_string(i) + ",");
+    line("  " + prefix + "_" + count + " = " + std::to_string(arrays.size()) + "\n};");
     for (std::size_t i = 0; bytes && i < arrays.size(); ++i)
       line("#define " + prefix + "_" + upper(names[i]) + "_BYTES " + std::to_string(arrays[i].bytes()) + " /* " +
            in_comment(shape_text(arrays[i]) + " " + arrays[i].name) + " */");

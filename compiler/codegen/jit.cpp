@@ -3,7 +3,10 @@
 #include <llvm/Support/Error.h>
 #include <llvm/Support/MemoryBuffer.h>
 
+#include <chrono>
+
 #include "compiler/codegen/build.h"
+#include "compiler/codegen/cache.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/codegen/describe.h"
 
@@ -16,10 +19,21 @@ T must(llvm::Expected<T> result) {
   return std::move(*result);
 }
 
+constexpr std::chrono::milliseconds kWorthKeeping{30};  // a compilation that took less is not kept on disk
+
+codegen::Objects cached_objects(const KernelModule& module, int optimize) {
+  std::string key = codegen::cache_key(module, optimize);
+  if (std::optional<codegen::Objects> known = codegen::find_cached(key)) return std::move(*known);
+  auto start = std::chrono::steady_clock::now();
+  codegen::Objects objects = codegen::objects_of(module, optimize);
+  if (std::chrono::steady_clock::now() - start >= kWorthKeeping) codegen::store_cached(key, objects);
+  return objects;
+}
+
 }  // namespace
 
 std::vector<runtime::Executable> load(const KernelModule& module, int optimize) {
-  std::vector<std::vector<std::byte>> objects = codegen::objects_of(module, optimize);
+  codegen::Objects objects = cached_objects(module, optimize);
   auto machine = must(llvm::orc::JITTargetMachineBuilder::detectHost());
   std::shared_ptr<llvm::orc::LLJIT> jit =
       must(llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(machine)).create());

@@ -3,8 +3,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
+#include "compiler/codegen/cache.h"
 #include "tests/unit/codegen/native.h"
 
 namespace gradc {
@@ -21,6 +23,17 @@ struct Folder {
   }
   ~Folder() { fs::remove_all(path); }
   fs::path path;
+};
+
+// An environment variable that has its old value again after the test.
+struct Variable {
+  Variable(const char* name, const char* value) : name(name) {
+    if (const char* old = std::getenv(name)) before = old;
+    setenv(name, value, 1);
+  }
+  ~Variable() { before ? setenv(name, before->c_str(), 1) : unsetenv(name); }
+  const char* name;
+  std::optional<std::string> before;
 };
 
 bool found(const std::string& command) {
@@ -272,6 +285,33 @@ TEST_CASE("the bits do not depend on the number of workers", "[codegen]") {
     runtime::ThreadPool pool(workers);
     test::Memory actual = test::native(program, executables.at(0), pool.context());
     test::require_same(program, expected, actual);
+  }
+}
+
+TEST_CASE("objects are found again on disk, and not where they are damaged", "[codegen]") {
+  Folder folder;
+  Variable cache("XDG_CACHE_HOME", folder.path.c_str()), on("GRADC_CACHE", "on");
+  KernelModule module = small_model(host_target());
+  std::string key = codegen::cache_key(module, 2);
+  REQUIRE(key.size() == 64);
+  REQUIRE(codegen::cache_key(module, 1) != key);
+  REQUIRE_FALSE(codegen::find_cached(key));
+  codegen::Objects objects = {{std::byte{1}, std::byte{2}}, {}, {std::byte{3}}};
+  codegen::store_cached(key, objects);
+  REQUIRE(codegen::find_cached(key) == objects);
+  module.programs[0].kernels[0].work += 1;
+  REQUIRE(codegen::cache_key(module, 2) != key);
+  fs::path entry = folder.path / "gradc" / key;
+  auto size = fs::file_size(entry);
+  {
+    std::fstream file(entry, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(size - 1));
+    file.put('x');
+  }
+  REQUIRE_FALSE(codegen::find_cached(key));
+  for (std::uintmax_t shorter : {size - 1, std::uintmax_t{20}, std::uintmax_t{0}}) {
+    fs::resize_file(entry, shorter);
+    REQUIRE_FALSE(codegen::find_cached(key));
   }
 }
 

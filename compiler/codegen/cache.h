@@ -1,0 +1,21 @@
+// Compiled objects on disk, so that a model compiles once: $XDG_CACHE_HOME/gradc, else ~/.cache/gradc. GRADC_CACHE=off
+// does without. A damaged entry counts as none, and no failure to write is one of the compilation.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/kernel.h"
+
+namespace gradc::codegen {
+
+using Objects = std::vector<std::vector<std::byte>>;
+
+// Of all that the objects follow from: kernel programs, target, level, LLVM, and this build of gradc.
+std::string cache_key(const KernelModule& module, int optimize);
+std::optional<Objects> find_cached(const std::string& key);
+void store_cached(const std::string& key, const Objects& objects);
+
+}  // namespace gradc::codegen
