@@ -89,6 +89,7 @@ std::vector<Probe> compare(const ModelGraph& model, const ProgramInfo& program, 
   eliminate_dead_code(function, {});
   specialize(*module, batch_binding(model, given.batch), {});
   widen(module->functions.back()->body);
+  differentiate(*module, {});  // gradients inside the objective
   std::unique_ptr<Function> forward = clone_function(*module->functions.back());
   Function& both = *module->functions.back();
   std::vector<Value*> wrt;

@@ -299,10 +299,10 @@ Type with_numbers(Type type, const Scope& scope, const Location& at) {
       throw UserError(at, "dimension " + dim.str() + " of " + type.str() + " overflows 64 bits");
     dim = Dim(size);
   }
-  std::optional<Dim> count = element_count(type.shape);
-  std::int64_t bytes = 0;
-  if (!count || __builtin_mul_overflow(count->factor, byte_size(type.dtype), &bytes))
-    throw UserError(at, "the shape of " + type.str() + " has more elements than 64 bits can count");
+  std::int64_t bytes = byte_size(type.dtype);  // of one step of every symbol
+  for (const Dim& dim : type.shape)
+    if (__builtin_mul_overflow(bytes, dim.factor, &bytes))
+      throw UserError(at, "the shape of " + type.str() + " has more elements than 64 bits can count");
   return type;
 }
 

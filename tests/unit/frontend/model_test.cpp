@@ -289,6 +289,12 @@ TEST_CASE("nodes may stand in any order, functions and variables apply everywher
   CHECK(other->module->function("predict")->body.results[0]->type.str() == "f64[N,5]");
 }
 
+TEST_CASE("a shape may have several symbols") {
+  auto model = load(R"j({"inputs": {"x": "f32[N,T,2*T]"}, "graph": [{"name": "s", "value": "sum(exp(x), axis=2)"}]})j");
+  CHECK(model->module->function("predict")->body.results[0]->type.str() == "f32[N,T]");
+  CHECK(model->batch_symbol == "N");
+}
+
 TEST_CASE("programs train what they name, and regularise it") {
   auto model = load(R"j({"inputs": {"x": "f32[N,4]"}, "graph": [
       {"op": "linear", "name": "a", "x": "x", "units": 3}, {"op": "linear", "name": "b", "units": 1}],
