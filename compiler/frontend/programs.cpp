@@ -262,6 +262,12 @@ StateLayout ModelBuilder::layout() const {
         if (!layout.find(slot)) layout.entries.push_back({slot, state->value->type, StateEntry::Kind::slot, 0});
       }
   }
+  std::int64_t total = 0;
+  for (const StateEntry& entry : layout.entries)
+    if (__builtin_add_overflow(total, entry.type.bytes() + 64, &total))
+      throw UserError(location_of(find_state(entry.name) ? find_state(entry.name) : step_),
+                      "the parameters up to `" + entry.name + "`, which is " + entry.type.str() +
+                          ", take more bytes than 64 bits can count");
   layout.entries.push_back({"step", step_->type, StateEntry::Kind::counter, 0});
   layout.entries.push_back({"key", key_->type, StateEntry::Kind::key, 0});
   layout.place();

@@ -111,6 +111,13 @@ TEST_CASE("hostile numbers") {
         "2:46: `n` is 2.5 and stands for a dimension of f32[n]\n");
 }
 
+TEST_CASE("a state that 64 bits can't address") {
+  CHECK(
+      errors(
+          R"("parameters": {"a": "u8[4000000000000000000]", "b": "u8[4000000000000000000]", "c": "u8[4000000000000000000]"})") ==
+      "2:80: the parameters up to `c`, which is u8[4000000000000000000], take more bytes than 64 bits can count\n");
+}
+
 TEST_CASE("wrong types of values") {
   CHECK(errors(R"("graph": {"a": 1}, "programs": [], "outputs": 3)") ==
         "2:10: `graph` must be a list, got an object\n2:47: `outputs` must be an object, got 3\n"
