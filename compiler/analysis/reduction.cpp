@@ -17,13 +17,22 @@ std::vector<std::int64_t> linear_coefficients(const OperandAccess& access, const
   return sum;
 }
 
-bool spans_operand(const OperandAccess& access) {
-  return !access.guarded && std::all_of(access.index.begin(), access.index.end(), [](const IndexMap& map) {
-    auto moving =
-        std::count_if(map.coefficients.begin(), map.coefficients.end(), [](std::int64_t c) { return c != 0; });
-    auto ones = std::count(map.coefficients.begin(), map.coefficients.end(), 1);
-    return moving == ones && moving <= 1 && map.offset == 0 && map.divisor == 1;
-  });
+bool spans_operand(const IndexedForm& form, const OperandAccess& access) {
+  if (access.guarded) return false;
+  std::vector<int> met(form.variables(), 0);
+  for (const IndexMap& map : access.index) {
+    if (map.offset != 0 || map.divisor != 1) return false;
+    int moving = 0;
+    for (std::size_t v = 0; v < map.coefficients.size(); ++v) {
+      if (map.coefficients[v] == 0) continue;
+      if (map.coefficients[v] != 1 || ++moving > 1 || ++met[v] > 1) return false;
+    }
+  }
+  for (std::size_t v = 0; v < met.size(); ++v) {
+    std::int64_t extent = v < form.domain.size() ? form.domain[v] : form.reduction[v - form.domain.size()];
+    if (extent != 1 && met[v] == 0) return false;
+  }
+  return true;
 }
 
 namespace {

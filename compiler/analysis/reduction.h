@@ -22,9 +22,9 @@ struct ReductionPlan {
 ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& operand_shapes,
                              DType dtype, const Target& target);
 
-// Whether each dimension of the operand is one whole variable of the form, so that an element is met once: true of the
-// reductions along axes, false of windows.
-bool spans_operand(const OperandAccess& access);
+// Whether the elements of the operand are the points of the form, one for one: each dimension is a variable and each variable
+// a dimension. True of the reductions along axes, false of windows and products.
+bool spans_operand(const IndexedForm& form, const OperandAccess& access);
 
 // How many elements an access moves by when a variable does; row-major operand of this shape.
 std::vector<std::int64_t> linear_coefficients(const OperandAccess& access, const std::vector<std::int64_t>& shape,

@@ -2,6 +2,7 @@
 #include "compiler/lower/buffers.h"
 
 #include <cstring>
+#include <numeric>
 
 #include "compiler/lower/nest.h"
 
@@ -75,14 +76,30 @@ void renumber(std::vector<Instr>& block, const std::vector<int>& numbers) {
   }
 }
 
+void renumber(KernelProgram& program, const std::vector<int>& numbers) {
+  for (Kernel& kernel : program.kernels) renumber(kernel.body, numbers);
+  for (Statement& statement : program.entry) {
+    if (statement.kind != Statement::Kind::copy) continue;
+    statement.from = numbers[static_cast<std::size_t>(statement.from)];
+    statement.to = numbers[static_cast<std::size_t>(statement.to)];
+  }
+}
+
 }  // namespace
+
+void redirect(KernelProgram& program, int from, int to) {
+  std::vector<int> numbers(program.buffers.size());
+  std::iota(numbers.begin(), numbers.end(), 0);
+  numbers[static_cast<std::size_t>(from)] = to;
+  renumber(program, numbers);
+}
 
 void drop_unused(KernelProgram& program) {
   std::vector<bool> used(program.buffers.size(), false);
   auto use = [&](int buffer) { used[static_cast<std::size_t>(buffer)] = true; };
   for (std::size_t b = 0; b < used.size(); ++b) {
     Space space = program.buffers[b].space;
-    used[b] = space != Space::arena && space != Space::worker && space != Space::table;
+    used[b] = space == Space::input || space == Space::output || space == Space::scalar;
   }
   for (const Kernel& kernel : program.kernels)
     visit(kernel.body, [&](const Instr& instr) {
@@ -99,12 +116,7 @@ void drop_unused(KernelProgram& program) {
       kept.push_back(std::move(program.buffers[b]));
     }
   program.buffers = std::move(kept);
-  for (Kernel& kernel : program.kernels) renumber(kernel.body, numbers);
-  for (Statement& statement : program.entry)
-    if (statement.kind == Statement::Kind::copy) {
-      statement.from = numbers[static_cast<std::size_t>(statement.from)];
-      statement.to = numbers[static_cast<std::size_t>(statement.to)];
-    }
+  renumber(program, numbers);
 }
 
 bool is_splat(const Tensor& tensor) {

@@ -38,7 +38,10 @@ class Buffers {
   std::unordered_map<const Value*, int> of_;
 };
 
-// Takes buffers that no statement touches out of the program, but for those of its signature and state.
+// Makes all accesses of one buffer accesses of another, of the same size.
+void redirect(KernelProgram& program, int from, int to);
+
+// Takes buffers that no statement touches out of the program, but for inputs, outputs and scalars.
 void drop_unused(KernelProgram& program);
 
 // A constant whose elements are all the same bits.

@@ -46,6 +46,7 @@ KernelProgram Lowering::run() {
   find_destinations(order);
   for (const Node* node : order) lower_node(*node);
   finish_results();
+  unite_state();
   drop_unused(program_);
   return std::move(program_);
 }
@@ -150,8 +151,10 @@ void Lowering::find_destinations(const std::vector<const Node*>& order) {
     }
     const Value* old = function_.parameter(function_.results[i].name);
     if (old && !may_overwrite(old, outermost(function_, value), position)) continue;
-    reserved_[value] = result_buffers_[i];
-    in_place_.insert(result_buffers_[i]);
+    // The new value has a number of its own, so that reads of the old one can be told apart.
+    int fresh = buffers_.add(program_.buffers[static_cast<std::size_t>(result_buffers_[i])]);
+    reserved_[value] = fresh;
+    in_place_[fresh] = result_buffers_[i];
   }
 }
 
@@ -241,14 +244,14 @@ void Lowering::materialize(const Value* value) {
 
 namespace {
 
-// Whether every read of the buffer in the kernel is of an element that the same round writes.
-bool reads_where_it_writes(const Kernel& kernel, int buffer) {
+// Whether every read of the old value in the kernel is of an element that the same round writes anew.
+bool reads_where_it_writes(const Kernel& kernel, int old, int fresh) {
   std::vector<const Access*> loads, stores;
   bool safe = true;
   visit(kernel.body, [&](const Instr& instr) {
-    if (instr.access && instr.access->buffer == buffer)
-      (instr.op == Opcode::load ? loads : stores).push_back(instr.access.get());
-    if (instr.tile && (instr.tile->a == buffer || instr.tile->b == buffer)) safe = false;
+    if (instr.op == Opcode::load && instr.access->buffer == old) loads.push_back(instr.access.get());
+    if (instr.op == Opcode::store && instr.access->buffer == fresh) stores.push_back(instr.access.get());
+    if (instr.tile && (instr.tile->a == old || instr.tile->b == old)) safe = false;
   });
   for (const Access* load : loads)
     safe = safe && std::any_of(stores.begin(), stores.end(), [&](const Access* s) { return same_place(*load, *s); });
@@ -264,46 +267,32 @@ bool writes(const Kernel& kernel, int buffer) {
   return found;
 }
 
-void redirect(std::vector<Instr>& block, int from, int to) {
-  for (Instr& instr : block) {
-    if (instr.op == Opcode::store && instr.access->buffer == from) {
-      Access access = *instr.access;
-      access.buffer = to;
-      instr.access = std::make_shared<const Access>(std::move(access));
-    }
-    if (instr.tile && instr.tile->c == from) {
-      Tile tile = *instr.tile;
-      tile.c = to;
-      instr.tile = std::make_shared<const Tile>(std::move(tile));
-    }
-    redirect(instr.body, from, to);
-  }
-}
-
 }  // namespace
 
 // Where the kernels of a group read old state after or beside writing the new, the new goes to the arena first.
 void Lowering::settle_state(std::size_t first_kernel) {
-  for (std::size_t i = 0; i < function_.results.size(); ++i) {
-    int buffer = result_buffers_[i];
-    if (!in_place_.contains(buffer)) continue;
+  for (auto pair = in_place_.begin(); pair != in_place_.end();) {
+    auto [fresh, old] = *pair;
     bool written = false, safe = true;
     for (std::size_t k = first_kernel; k < program_.kernels.size(); ++k) {
-      written = written || writes(program_.kernels[k], buffer);
-      if (written) safe = safe && reads_where_it_writes(program_.kernels[k], buffer);
+      written = written || writes(program_.kernels[k], fresh);
+      if (written) safe = safe && reads_where_it_writes(program_.kernels[k], old, fresh);
     }
-    if (!written || safe) continue;
-    KernelBuffer fresh = program_.buffers[static_cast<std::size_t>(buffer)];
-    int temporary = buffers_.add_arena(fresh.name + "_next", fresh.dtype, fresh.elements);
-    for (std::size_t k = first_kernel; k < program_.kernels.size(); ++k)
-      redirect(program_.kernels[k].body, buffer, temporary);
-    in_place_.erase(buffer);
-    for (auto& [value, reserved] : reserved_) {
-      if (reserved != buffer) continue;
-      reserved = temporary;
-      buffers_.bind(value, temporary);
+    if (safe) {
+      ++pair;
+      continue;
     }
+    KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(fresh)];
+    buffer.name += "_next";
+    buffer.space = Space::arena;
+    buffer.offset = -1;
+    pair = in_place_.erase(pair);
   }
+}
+
+// From here on the old and the new value of what is updated in place are one buffer.
+void Lowering::unite_state() {
+  for (auto [fresh, old] : in_place_) redirect(program_, fresh, old);
 }
 
 void Lowering::finish_results() {
@@ -319,7 +308,8 @@ void Lowering::finish_results() {
     const Value* value = buffers_.resolve(function_.body.results[i]);
     int to = result_buffers_[i];
     int from = buffers_.find(value);
-    if (from == to || value->type.elements() == 0) continue;
+    auto updated = in_place_.find(from);
+    if (from == to || (updated != in_place_.end() && updated->second == to) || value->type.elements() == 0) continue;
     if (from < 0) {
       auto old = reserved_.find(value);
       int before = old == reserved_.end() ? -1 : old->second;

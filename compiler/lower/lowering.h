@@ -67,6 +67,7 @@ class Lowering {
   void lower_node(const Node& node);
   void lower_group(Group group);
   void settle_state(std::size_t first_kernel);
+  void unite_state();
   void finish_results();
   std::string kernel_name(const Value* hint);
 
@@ -78,7 +79,7 @@ class Lowering {
   std::map<std::string, int> state_buffers_;
   std::vector<int> result_buffers_;       // of the function's results
   std::map<const Value*, int> reserved_;  // output, state, arena
-  std::set<int> in_place_;                // state buffers written directly
+  std::map<int, int> in_place_;           // new values of state entries that overwrite the old ones
   std::map<std::string, int> packed_;
   const Group* group_ = nullptr;
 };

@@ -88,7 +88,7 @@ void lower_reduction(Lowering& lowering, const Node& node) {
   }
   lowering.attempt([&] {
     bool window = !plan.rows && std::any_of(form.accesses.begin(), form.accesses.end(),
-                                            [](const OperandAccess& a) { return !spans_operand(a); });
+                                            [&](const OperandAccess& a) { return !spans_operand(form, a); });
     KernelWriter writer(lowering.program(), window ? "window" : "reduce");
     Engine engine(writer, lowering.buffers());
     DomainWalk domain = open_domain(lowering, writer, form, plan, value->type.dtype);

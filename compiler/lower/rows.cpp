@@ -120,7 +120,7 @@ class RowKernel {
     for (const Row& row : rows_) {
       const OperandAccess& access = row.form.accesses[0];
       const Value* operand = row.node->operands[static_cast<std::size_t>(access.operand)];
-      if (sizes(operand->type.shape) != shape || !spans_operand(access)) continue;
+      if (sizes(operand->type.shape) != shape || !spans_operand(row.form, access)) continue;
       Coordinates variables = matched(domain_.variables, rows_[0].form.domain, row.form.domain);
       std::size_t last = row.form.reduction.size() - 1;
       for (std::size_t r = 0; r < row.form.reduction.size(); ++r) {

@@ -183,7 +183,7 @@ class Fuser {
 
   static bool is_window(const Facts& f) {
     return !f.plan.rows && std::any_of(f.form.accesses.begin(), f.form.accesses.end(),
-                                       [](const OperandAccess& a) { return !spans_operand(a); });
+                                       [&](const OperandAccess& a) { return !spans_operand(f.form, a); });
   }
 
   void join(const Node* node, int cluster) {
@@ -311,7 +311,7 @@ class Fuser {
         return false;
       if (other.sort == Sort::view || other.sort == Sort::scatter || other.sort == Sort::contraction) return false;
       if (!is_read_outside(c, n) || other.elements == rows) continue;
-      if (!spans_operand(access) || sizes(n->result()->type.shape) != sizes(operand->type.shape)) return false;
+      if (!spans_operand(f.form, access) || sizes(n->result()->type.shape) != sizes(operand->type.shape)) return false;
     }
     return true;
   }
@@ -320,7 +320,7 @@ class Fuser {
   bool fits_rows(const Cluster& c, const Node* node) const {
     return std::any_of(c.nodes.begin(), c.nodes.end(), [&](const Node* n) {
       const Facts& r = facts(n);
-      if (r.sort != Sort::reduction || r.plan.split >= 0 || !spans_operand(r.form.accesses[0])) return false;
+      if (r.sort != Sort::reduction || r.plan.split >= 0 || !spans_operand(r.form, r.form.accesses[0])) return false;
       const Value* operand = n->operands[static_cast<std::size_t>(r.form.accesses[0].operand)];
       return r.elements == facts(node).elements || operand->type.shape == node->result()->type.shape;
     });
