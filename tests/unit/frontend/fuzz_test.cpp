@@ -108,7 +108,7 @@ class Mutator {
   explicit Mutator(unsigned seed) : random_(seed) {}
 
   std::string mutate(std::string text) {
-    for (std::size_t i = 1 + pick(4); i > 0; --i) step(text);
+    for (std::size_t i = 1 + pick(4) / 3; i > 0; --i) step(text);
     return text;
   }
 
@@ -169,7 +169,7 @@ void check_mutants(unsigned seed, int count) {
     auto again = load(model->resolved);
     if (print(*again->module) != print(*model->module)) FAIL(model->resolved);
   }
-  CHECK(loaded > count / 50);
+  CHECK(loaded > count / 50);  // mutants must reach the far end too
 }
 
 }  // namespace
