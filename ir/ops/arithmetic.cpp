@@ -8,7 +8,7 @@ namespace gradc {
 
 namespace {
 
-void register_sums_and_products(Registry& registry) {
+void register_sums(Registry& registry) {
   registry.add({.name = "add",
                 .doc = "a + b. Integers wrap.",
                 .kind = Kind::elementwise,
@@ -29,6 +29,17 @@ void register_sums_and_products(Registry& registry) {
                 .spelling = "-",
                 .samples = number_samples(2)});
 
+  registry.add({.name = "negate",
+                .doc = "-x. Integers wrap.",
+                .kind = Kind::elementwise,
+                .operands = {{"x", "any number"}},
+                .infer = same_type(Accepts::numbers),
+                .body = [](ScalarBuilder&, const Call&, Scalars x) { return -x[0]; },
+                .derivative = [](const Derivation&, std::size_t, Term t) { return -t; },
+                .samples = number_samples(1)});
+}
+
+void register_products(Registry& registry) {
   registry.add({.name = "multiply",
                 .doc = "a * b. Integers wrap.",
                 .kind = Kind::elementwise,
@@ -64,15 +75,6 @@ void register_sums_and_products(Registry& registry) {
                         Term t) { return operand == 0 ? t : -(t * apply("round", {(d.x(0) - d.y()) / d.x(1)})); },
        .spelling = "%",
        .samples = number_samples(2, 0.5, 3)});
-
-  registry.add({.name = "negate",
-                .doc = "-x. Integers wrap.",
-                .kind = Kind::elementwise,
-                .operands = {{"x", "any number"}},
-                .infer = same_type(Accepts::numbers),
-                .body = [](ScalarBuilder&, const Call&, Scalars x) { return -x[0]; },
-                .derivative = [](const Derivation&, std::size_t, Term t) { return -t; },
-                .samples = number_samples(1)});
 
   registry.add({.name = "square",
                 .doc = "x * x.",
@@ -278,7 +280,8 @@ void register_conversions(Registry& registry) {
 }  // namespace
 
 void register_arithmetic(Registry& registry) {
-  register_sums_and_products(registry);
+  register_sums(registry);
+  register_products(registry);
   register_extremes(registry);
   register_signs_and_rounding(registry);
   register_conversions(registry);

@@ -63,8 +63,8 @@ Types infer_dot(const Call& call) {
   return {result};
 }
 
-// Domain: batch, free of a, free of b. Reduction: the contracted dimensions in the order of `contract_a`; without them it
-// is an outer product.
+// Domain: batch, free of a, free of b. Reduction: the contracted dimensions in the order of `contract_a`; without them
+// it is an outer product.
 IndexedForm dot_form(const Call& call) {
   DotSide sa = dot_side(call, 0), sb = dot_side(call, 1);
   IndexedForm form;

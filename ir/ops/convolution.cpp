@@ -33,9 +33,12 @@ Convolution convolution_of(const Call& call, const Type& x, const Type& w) {
   if (c.groups < 1) call.fail("groups must be at least 1, got " + std::to_string(c.groups));
   const Dim& channels = x.shape[c.layout.channel()];
   std::int64_t out = w.shape[0].factor, per_group = w.shape[1].factor;
-  if (channels.str() != Dim(per_group * c.groups).str())
+  std::int64_t taken = 0;
+  if (__builtin_mul_overflow(per_group, c.groups, &taken))
+    call.fail("the weight " + w.str() + " in " + std::to_string(c.groups) + " groups takes too many channels to count");
+  if (channels != Dim(taken))
     call.fail("the image " + x.str() + " has " + channels.str() + " channels, the weight " + w.str() + " takes " +
-              std::to_string(per_group * c.groups) +
+              std::to_string(taken) +
               (c.groups > 1 ? " (" + std::to_string(c.groups) + " groups of " + std::to_string(per_group) + ")" : ""));
   if (out % c.groups != 0)
     call.fail(std::to_string(out) + " output channels can't be cut into " + std::to_string(c.groups) + " groups");

@@ -188,7 +188,7 @@ SliceRange slice_range(const Call& call, std::size_t d, std::int64_t start, std:
   if (end < 0 || end > size) call.fail("limit " + std::to_string(limit) + " is outside " + where);
   if (end < first)
     call.fail("limit " + std::to_string(limit) + " is before start " + std::to_string(start) + " along " + where);
-  return {Dim((end - first + stride - 1) / stride), first, stride};
+  return {Dim((end - first) / stride + ((end - first) % stride != 0 ? 1 : 0)), first, stride};
 }
 
 Types infer_slice(const Call& call) {

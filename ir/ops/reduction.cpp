@@ -101,8 +101,9 @@ std::vector<Sample> reduction_samples(double low, double high) {
   return {reduction_sample("f64[2,3]", {}, false, low, high),   reduction_sample("f64[2,3]", {0}, false, low, high),
           reduction_sample("f64[2,3]", {-1}, true, low, high),  reduction_sample("f64[2,3,5]", {0, 2}, true, low, high),
           reduction_sample("f32[4,37]", {1}, false, low, high), reduction_sample("f32[37,4]", {0}, false, low, high),
-          reduction_sample("f64[]", {}, false, low, high),      reduction_sample("f64[1]", {0}, false, low, high),
-          reduction_sample("f64[3,0]", {1}, false, low, high),  reduction_sample("f64[0,2]", {1}, true, low, high)};
+          reduction_sample("f64[37]", {}, true, low, high),     reduction_sample("f64[]", {}, false, low, high),
+          reduction_sample("f64[1]", {0}, false, low, high),    reduction_sample("f64[3,0]", {1}, false, low, high),
+          reduction_sample("f64[0,2]", {1}, true, low, high)};
 }
 
 // For reductions whose value over no elements is infinite or NaN, so that differences of it mean nothing.
