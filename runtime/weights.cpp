@@ -45,10 +45,12 @@ bool is_weight(const StateArray& entry) {
   return entry.kind == StateKind::parameter || entry.kind == StateKind::statistic;
 }
 
-// "conv1.weight.momentum" where conv1.weight is an entry: a slot of some optimizer.
-bool is_slot_name(const std::string& name, const StateTable& table) {
+// "conv1.weight.momentum" where conv1.weight is an entry of the model or of the file: a slot of some optimizer.
+bool is_slot_name(const std::string& name, const StateTable& table, const SafeTensors& file) {
   const std::size_t dot = name.rfind('.');
-  return dot != std::string::npos && table.find(name.substr(0, dot)) != nullptr;
+  if (dot == std::string::npos) return false;
+  const std::string owner = name.substr(0, dot);
+  return table.find(owner) || file.find(owner);
 }
 
 double half_to_double(std::uint16_t bits) {
@@ -164,7 +166,7 @@ LoadReport load_weights(const SafeTensors& file, const StateTable& table, void* 
   }
   for (const SafeTensors::Entry& found : file.entries()) {
     const bool run_state = found.name == "step" || found.name == "key";
-    if (!table.find(found.name) && !run_state && !is_slot_name(found.name, table))
+    if (!table.find(found.name) && !run_state && !is_slot_name(found.name, table, file))
       report.unexpected.push_back(found.name);
   }
   const bool clean = report.missing.empty() && report.unexpected.empty() && report.different.empty();

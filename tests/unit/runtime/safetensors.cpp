@@ -184,7 +184,8 @@ TEST_CASE("weights of another model: what is missing, unexpected and different; 
   fill(state);
   fill(before);
   const float data[8] = {};
-  const std::vector<TensorToWrite> tensors = {{"w", GRADC_F32, {3, 2}, data}, {"fc.bias", GRADC_F32, {4}, data}};
+  const std::vector<TensorToWrite> tensors = {
+      {"w", GRADC_F32, {3, 2}, data}, {"fc.bias", GRADC_F32, {4}, data}, {"fc.bias.m", GRADC_F32, {4}, data}};
   write_safetensors(dir.file("w"), tensors, {});
   const SafeTensors file = SafeTensors::read(dir.file("w"));
   try {
