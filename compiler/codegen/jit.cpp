@@ -9,6 +9,7 @@
 #include "compiler/codegen/cache.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/codegen/describe.h"
+#include "compiler/codegen/machine.h"
 
 namespace gradc {
 namespace {
@@ -33,6 +34,7 @@ codegen::Objects cached_objects(const KernelModule& module, int optimize) {
 }  // namespace
 
 std::vector<runtime::Executable> load(const KernelModule& module, int optimize) {
+  codegen::initialise_llvm();
   codegen::Objects objects = cached_objects(module, optimize);
   auto machine = must(llvm::orc::JITTargetMachineBuilder::detectHost());
   std::shared_ptr<llvm::orc::LLJIT> jit =

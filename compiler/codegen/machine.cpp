@@ -24,14 +24,6 @@ namespace gradc {
 namespace codegen {
 namespace {
 
-void initialise_llvm() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    llvm::InitializeNativeTarget();
-    llvm::InitializeNativeTargetAsmPrinter();
-  });
-}
-
 void must_verify(llvm::Module& module) {
   std::string text;
   llvm::raw_string_ostream out(text);
@@ -39,6 +31,14 @@ void must_verify(llvm::Module& module) {
 }
 
 }  // namespace
+
+void initialise_llvm() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+  });
+}
 
 std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target, int optimize) {
   initialise_llvm();

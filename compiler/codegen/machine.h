@@ -12,6 +12,8 @@
 
 namespace gradc::codegen {
 
+// Registers the host's code generator with LLVM, once; before anything that looks a target up.
+void initialise_llvm();
 std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target, int optimize);
 // Sets triple and data layout; then the passes of the level.
 void optimize_module(llvm::Module& module, llvm::TargetMachine& machine, int optimize);
