@@ -129,7 +129,6 @@ std::unique_ptr<ModelGraph> SpecReader::read() {
   ensure(!poisoned_, "a mistake in a spec was passed over without a message");
   std::unique_ptr<ModelGraph> model;
   if (!guarded([&] { model = model_->graph(); })) return nullptr;
-  for (const Diagnostic& warning : model->warnings) diagnostics_.append(warning);
   model->resolved = resolved_text();
   return model;
 }

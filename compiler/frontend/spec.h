@@ -15,7 +15,8 @@ struct SpecOptions {
   std::vector<std::pair<std::string, std::string>> set;  // --set path=value, in order: "variables.width=64"
 };
 
-// Reads and checks a spec. Mistakes are collected in `diagnostics`; null where there is an error.
+// Reads and checks a spec. Mistakes are collected in `diagnostics`; null where there is an error. Warnings are the
+// model's.
 std::unique_ptr<ModelGraph> load_spec(const std::string& text, const std::string& file, const SpecOptions& options,
                                       Diagnostics& diagnostics);
 
