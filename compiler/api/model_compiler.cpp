@@ -46,21 +46,28 @@ std::string chosen_program(const ModelGraph& model, const std::string& name) {
   if (name.empty()) throw UserError(Location(), "the model has neither programs nor outputs");
   std::string list;
   for (const std::string& program : known) list += (list.empty() ? "" : ", ") + program;
-  throw UserError(Location(), "no program is named `" + name + "`" + suggest(name, known) + "; the model has: " + list + ", init");
+  throw UserError(Location(),
+                  "no program is named `" + name + "`" + suggest(name, known) + "; the model has: " + list + ", init");
 }
 
 ModelCompiler::ModelCompiler(const ModelGraph& model, Options options)
     : model_(model), options_(std::move(options)), state_(state_table(model.state)) {}
 
+ModelCompiler::ModelCompiler(std::shared_ptr<const ModelGraph> model, Options options)
+    : owned_(std::move(model)), model_(*owned_), options_(std::move(options)), state_(state_table(model_.state)) {}
+
 const runtime::Executable& ModelCompiler::executable(std::string_view program, std::int64_t batch) {
+  return executable(program, batch_binding(model_, batch));
+}
+
+const runtime::Executable& ModelCompiler::executable(std::string_view program, const Binding& binding) {
   std::lock_guard lock(mutex_);
-  std::pair<std::string, std::int64_t> key(program, program == "init" ? 0 : batch);
+  std::pair<std::string, Binding> key(program, program == "init" ? Binding() : binding);
   auto found = executables_.find(key);
   if (found != executables_.end()) return found->second;
   const auto start = std::chrono::steady_clock::now();
   const std::string names[] = {key.first};
-  KernelModule kernels =
-      compile_to_kernels(programs_of(model_, names), model_.state, batch_binding(model_, batch), options_);
+  KernelModule kernels = compile_to_kernels(programs_of(model_, names), model_.state, key.second, options_);
   std::vector<runtime::Executable> loaded = load(kernels, options_.optimize);
   ensure(loaded.size() == 1, "one program gives one executable");
   compile_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -69,9 +69,9 @@ void check_memory(const runtime::Executable& executable, const runtime::StateTab
   const std::int64_t workspace = executable.workspace_bytes + executable.worker_bytes;
   const std::int64_t needed = state.bytes + workspace + batch;
   if (needed <= machine) return;
-  throw UserError(Location(), "the program `" + executable.program + "` needs " + gibibytes(needed) + " of memory (state " +
-                                  gibibytes(state.bytes) + ", workspace " + gibibytes(workspace) +
-                                  "), this machine has " + gibibytes(machine));
+  throw UserError(Location(), "the program `" + executable.program + "` needs " + gibibytes(needed) +
+                                  " of memory (state " + gibibytes(state.bytes) + ", workspace " +
+                                  gibibytes(workspace) + "), this machine has " + gibibytes(machine));
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ std::vector<runtime::Array> data_inputs(const ModelGraph& model, const std::stri
 runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs);
 // What the training loop averages of a program.
 runtime::ProgramUse program_use(const ProgramInfo& program);
-// The program that evaluates: "test", else the first that does not train and has a loss or reports; null where there is none.
+// The program that evaluates: "test", else the first that does not train and has a loss or reports; null where there is
+// none.
 const ProgramInfo* evaluation_program(const ModelGraph& model);
 
 // Programs on demand for the training loop. A model that this machine's memory can't hold is a UserError that says how

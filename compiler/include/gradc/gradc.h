@@ -4,3 +4,4 @@
 #include "gradc/expr.h"
 #include "gradc/model.h"
 #include "gradc/ops.h"
+#include "gradc/run.h"

@@ -68,6 +68,8 @@ class Program {
   std::size_t index_;
 };
 
+class State;  // <gradc/run.h>
+
 class Model {
  public:
   explicit Model(const std::string& name = "model");
@@ -93,6 +95,9 @@ class Model {
   void regularize(const std::string& glob, double l1, double l2, Place at = Place::current());
   void freeze(const std::string& glob, Place at = Place::current());
 
+  // The initial state: parameters as their initialisers draw them from the seed, empty optimizer slots. Compiles `init`
+  // for this machine. A state serves every program that the model has by now.
+  State init(std::int64_t seed = 0) const;
   // The functions of all programs. UserError where a glob matches nothing or there is nothing to train.
   std::unique_ptr<ModelGraph> graph() const;
   ModelBuilder& builder() const { return *builder_; }
