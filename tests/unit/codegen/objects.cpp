@@ -315,6 +315,23 @@ TEST_CASE("objects are found again on disk, and not where they are damaged", "[c
   }
 }
 
+TEST_CASE("a process that compiles and drops models does not grow", "[codegen]") {
+  Variable off("GRADC_CACHE", "off");
+  auto resident = [] {
+    std::int64_t all = 0, pages = 0;
+    std::ifstream("/proc/self/statm") >> all >> pages;
+    return pages * 4096;
+  };
+  KernelModule module = small_model(host_target());
+  std::int64_t after_first = 0;
+  for (int i = 0; i < 60; ++i) {
+    module.name = "model" + std::to_string(i);
+    REQUIRE(load(module, 2).size() == 2);
+    if (i == 19) after_first = resident();
+  }
+  REQUIRE(resident() - after_first < (1 << 20));
+}
+
 TEST_CASE("an executable keeps its code alive after its siblings", "[codegen]") {
   KernelModule module = small_model(host_target());
   std::vector<runtime::Executable> executables = load(module, 1);
