@@ -190,6 +190,11 @@ class ProgramWriter {
 
   // A number of the optimizer, as a scalar of the call.
   Term scalar(std::string_view name) {
+    Value* taken = model_.find_input(name);
+    if (!taken) taken = model_.find_state(name);
+    if (taken)
+      throw UserError(model_.location_of(taken), "`" + std::string(name) + "` is a number of the optimizer `" +
+                                                     request_.optimizer.spec->name + "`; give this another name");
     Value* value = function_.parameter(name);
     if (!value) {
       Parameter parameter;
@@ -199,10 +204,6 @@ class ProgramWriter {
       parameter.location = request_.optimizer.location;
       value = function_.add_parameter(std::move(parameter), {DType::f64, {}});
     }
-    if (Value* taken = model_.find_input(name))
-      throw UserError(model_.location_of(taken), "an input can't be named `" + std::string(name) +
-                                                     "`, which is a number of the optimizer `" +
-                                                     request_.optimizer.spec->name + "`");
     return builder_.term(value);
   }
 

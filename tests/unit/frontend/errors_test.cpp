@@ -211,6 +211,14 @@ TEST_CASE("mistakes in programs, optimizers and regularisers") {
         "2:14: a report can't be named `loss`, which the objective is\n");
 }
 
+TEST_CASE("names that the optimizer needs") {
+  CHECK(errors(R"j("parameters": {"momentum": "f32[3]"}, "programs": {"train": {"minimize": "sum(momentum)",
+    "optimizer": {"kind": "sgd", "momentum": 0.5}}})j") ==
+        "2:16: `momentum` is a number of the optimizer `sgd`; give this another name\n");
+  CHECK(errors(R"j("parameters": {"w": "f32[3]", "w.m": "f32[3]"}, "programs": {"train": {"minimize": "sum(w)",
+    "optimizer": "adam"}})j") == "2:31: `w.m` is the name of the optimizer's slot of `w`\n");
+}
+
 TEST_CASE("mistakes in parameters and constants") {
   CHECK(errors(R"j("parameters": {"w": {"type": "f32[3]", "init": "norml(0,1)"}})j") ==
         "2:49: parameter `w`: unknown initialiser `norml`; did you mean `normal`?\n");
