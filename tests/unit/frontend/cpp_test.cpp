@@ -1,5 +1,5 @@
 // The graph half of the C++ API.
-#include "gradc/gradc.h"
+#include "gradc/ops.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "load.h"
