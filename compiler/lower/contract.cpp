@@ -170,7 +170,11 @@ class ContractionKernels {
     TileLoop lane{TileLoop::Of::lane, task_.plan.lane, task_.plan.lanes};
     add(task_.plan.outer_n);
     std::int64_t depth = product(task_.dims.k);
-    bool rows_stay = task_.plan.row.extent * depth * element_bytes() <= lowering_.target().l2_bytes / 2;
+    // A block of lanes stays in the cache while all rows pass, where those are few, or where all blocks together would
+    // not stay: a step of the depth moves more lanes than rows.
+    std::int64_t cache = lowering_.target().l2_bytes;
+    bool rows_stay = task_.plan.row.extent * depth * element_bytes() <= cache / 2 ||
+                     task_.plan.lane.extent * depth * element_bytes() > cache * 3 / 4;
     all.push_back(rows_stay ? lane : row);
     all.push_back(rows_stay ? row : lane);
     // The loop of most rounds goes outside, for threads; the first that has plenty is enough.

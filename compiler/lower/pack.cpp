@@ -49,7 +49,8 @@ Range reach(const ContractionTask& task, const IndexMap& map) {
 }
 
 void write_copy(Lowering& lowering, const ContractionTask& task, int access, int buffer,
-                const std::vector<Range>& ranges, const std::vector<std::int64_t>& shape) {
+                const std::vector<Range>& ranges, const std::vector<std::int64_t>& shape,
+                const std::vector<std::int64_t>& stored) {
   const OperandAccess& what = *task.facts[access].access;
   const Value* value = task.operand(access);
   lowering.attempt([&] {
@@ -74,12 +75,36 @@ void write_copy(Lowering& lowering, const ContractionTask& task, int access, int
       from.push_back(writer.linear(std::span(&term, 1), 0, what.index[d].divisor));
     }
     Scalar element = engine.read(value, from, true, 0);
-    writer.store(access_of(writer, buffer, shape, to, 0, false), element);
+    writer.store(access_of(writer, buffer, stored, to, 0, false), element);
     for (int i = 0; i < loops; ++i) writer.close();
     Kernel kernel = writer.finish();
     shape_nest(kernel);
     lowering.add(std::move(kernel), value);
   });
+}
+
+// Rows, or steps of the depth, at a distance of half a page fall into few sets of the first-level cache and push each
+// other out: a copy with longer rows pays where its elements are met often.
+constexpr std::int64_t kAliasBytes = 2048, kAliasPad = 64;
+
+bool far(const ContractionTask& task, const OperandFacts& facts, std::size_t variable) {
+  std::int64_t step = facts.coefficients[variable] * byte_size(task.node->result()->type.dtype);
+  return step != 0 && step % kAliasBytes == 0;
+}
+
+bool depth_is_far(const ContractionTask& task, const OperandFacts& facts) {
+  return product(task.dims.k) >= 64 &&
+         std::any_of(task.dims.k.begin(), task.dims.k.end(),
+                     [&](const ContractionDim& k) { return far(task, facts, k.variable); });
+}
+
+bool rows_alias(const ContractionTask& task, const OperandFacts& facts) {
+  bool often = task.plan.lane.extent >= 64 && product(task.dims.k) >= 64 && task.plan.row.extent >= 8;
+  return often && facts.shape.back() > 1 && (far(task, facts, task.plan.row.variable) || depth_is_far(task, facts));
+}
+
+bool lanes_alias(const ContractionTask& task, const OperandFacts& facts) {
+  return task.plan.row.extent >= 64 && depth_is_far(task, facts);
 }
 
 // A dimension that the lane variable alone indexes, so that lanes behind its extent are outside the operand.
@@ -149,8 +174,9 @@ void write_panels(Lowering& lowering, const ContractionTask& task, const Pieces&
 Panel place_rows_operand(Lowering& lowering, const ContractionTask& task) {
   const int access = task.plan.a;
   const OperandFacts& facts = task.facts[access];
-  if (facts.direct()) return in_place(lowering, task, access);
-  const Value* value = task.operand(access);
+  const bool spread = rows_alias(task, facts);
+  if (facts.direct() && !spread) return in_place(lowering, task, access);
+  const Value* value = lowering.buffers().resolve(task.operand(access));
   std::vector<Range> ranges;
   std::vector<std::int64_t> shape;
   std::string key = key_of(lowering, "copy ", value, *facts.access);
@@ -161,17 +187,20 @@ Panel place_rows_operand(Lowering& lowering, const ContractionTask& task) {
     put(key, ranges.back().high);
     put(key, map.divisor);
   }
+  std::vector<std::int64_t> stored = shape;
+  if (spread) stored.back() += kAliasPad / byte_size(value->type.dtype);
+  put(key, spread);
   auto [known, fresh] = lowering.packed().emplace(key, -1);
   if (fresh) {
     std::int64_t elements = 1;
-    for (std::int64_t s : shape) elements *= s;
+    for (std::int64_t s : stored) elements *= s;
     known->second = lowering.buffers().add_arena("padded", value->type.dtype, elements);
-    write_copy(lowering, task, access, known->second, ranges, shape);
+    write_copy(lowering, task, access, known->second, ranges, shape, stored);
   }
   Panel panel;
   panel.buffer = known->second;
   panel.coefficients.assign(task.form.variables(), 0);
-  std::vector<std::int64_t> strides = row_major_strides(shape);
+  std::vector<std::int64_t> strides = row_major_strides(stored);
   for (std::size_t d = 0; d < shape.size(); ++d) {
     const IndexMap& map = facts.access->index[d];
     panel.base += strides[d] * (map.offset - ranges[d].low);
@@ -183,7 +212,8 @@ Panel place_rows_operand(Lowering& lowering, const ContractionTask& task) {
 
 Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const Pieces& pieces) {
   const OperandFacts& facts = task.facts[task.plan.b];
-  if (facts.direct() && facts.coefficients[task.plan.lane.variable] == 1 && pieces.size == pieces.padded) {
+  if (facts.direct() && facts.coefficients[task.plan.lane.variable] == 1 && pieces.size == pieces.padded &&
+      !lanes_alias(task, facts)) {
     Panel panel = in_place(lowering, task, task.plan.b);
     panel.base += pieces.start;
     panel.block = pieces.padded;
@@ -191,7 +221,7 @@ Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const
   }
   std::vector<ContractionDim> around = task.dims.batch;
   around.insert(around.end(), task.plan.outer_n.begin(), task.plan.outer_n.end());
-  const Value* value = task.operand(task.plan.b);
+  const Value* value = lowering.buffers().resolve(task.operand(task.plan.b));
   std::string key = key_of(lowering, "pack ", value, *facts.access);
   for (const IndexMap& map : facts.access->index) {
     put(key, map.offset);
