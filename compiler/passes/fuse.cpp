@@ -206,7 +206,7 @@ class Fuser {
     if (!alone && c.kind != "reduce" && f.sort != Sort::reduction && !same_elements(c, f.elements)) return false;
     switch (f.sort) {
       case Sort::pointwise:
-        return pointwise_may_join(c, f, alone, direct);
+        return pointwise_may_join(c, node, alone, direct);
       case Sort::view:
         return alone && view_may_join(c, direct);
       case Sort::contraction:
@@ -218,7 +218,8 @@ class Fuser {
     }
   }
 
-  bool pointwise_may_join(const Cluster& c, const Facts& f, bool alone, const std::set<const Node*>& direct) const {
+  bool pointwise_may_join(const Cluster& c, const Node* node, bool alone, const std::set<const Node*>& direct) const {
+    const Facts& f = facts(node);
     if (!alone && c.kind != "loop" && c.kind != "contract" && c.kind != "reduce") return false;
     std::int64_t most = 0;
     for (const Node* reader : direct) {
@@ -226,6 +227,7 @@ class Fuser {
       const Facts& r = facts(reader);
       if (r.sort == Sort::reduction && is_window(r)) return false;
       if (r.sort == Sort::contraction && !alone) return false;
+      if (f.operations > 0 && selects_among_many(r)) return false;
       std::int64_t walked = r.elements;
       for (std::int64_t e : r.form.reduction) walked *= e;
       if (r.sort == Sort::contraction) walked = f.elements;
@@ -234,18 +236,40 @@ class Fuser {
     }
     // What is computed once and read often, as a row's statistic, is kept unless it is cheap.
     if (most >= 4 * f.elements && f.elements > 1 && f.operations > kFewOperations) return false;
-    return alone || !feeds_contraction(c, direct);
+    return !feeds_contraction(c, direct) || (alone && !follows_contraction(node));
+  }
+
+  // Where every element of a concatenation would compute an element of each operand.
+  static bool selects_among_many(const Facts& f) {
+    return f.sort == Sort::pointwise && std::count_if(f.form.accesses.begin(), f.form.accesses.end(),
+                                                      [](const OperandAccess& a) { return a.guarded; }) > 1;
+  }
+
+  // Whether the node may be the epilogue of a contraction, which is better than the prologue of the next.
+  bool follows_contraction(const Node* node) const {
+    auto [known, fresh] = follows_contraction_.emplace(node, false);
+    if (!fresh || !is_one_to_one(node)) return known->second;
+    known->second = std::any_of(node->operands.begin(), node->operands.end(), [&](const Value* operand) {
+      if (!operand->node || operand->type.elements() != facts(node).elements) return false;
+      return facts(operand->node).sort == Sort::contraction || follows_contraction(operand->node);
+    });
+    return known->second;
   }
 
   // Whether a reader leads, inside the cluster, to an operand of its contraction.
-  bool feeds_contraction(const Cluster& c, const std::set<const Node*>& direct) const {
-    for (const Node* reader : direct) {
+  bool feeds_contraction(const Cluster& c, std::set<const Node*> readers) const {
+    if (c.kind != "contract") return false;
+    std::vector<const Node*> open(readers.begin(), readers.end());
+    while (!open.empty()) {
+      const Node* reader = open.back();
+      open.pop_back();
       if (!c.nodes.contains(reader)) continue;
       if (facts(reader).sort == Sort::contraction) return true;
       std::set<const Node*> next;
       std::set<int> clusters;
       collect_readers(reader, clusters, next);
-      if (feeds_contraction(c, next)) return true;
+      for (const Node* n : next)
+        if (readers.insert(n).second) open.push_back(n);
     }
     return false;
   }
@@ -504,6 +528,7 @@ class Fuser {
   std::vector<Cluster> clusters_;
   std::map<const Node*, int> cluster_of_;
   std::vector<std::unique_ptr<Node>> old_;
+  mutable std::map<const Node*, bool> follows_contraction_;
   std::set<const Node*> emitted_;
   ValueMap map_;
 };
