@@ -60,6 +60,11 @@ class Feed {
   template <class T>
   Feed(const std::vector<T>& elements, std::vector<std::int64_t> shape = {})  // NOLINT
       : Feed(std::span<const T>(elements), std::move(shape)) {}
+  // {"x", {1.0, 2.0}}: elements written out in the call.
+  template <class T>
+    requires requires { ElementType<T>::dtype; }
+  Feed(std::initializer_list<T> elements, std::vector<std::int64_t> shape = {})
+      : Feed(std::span<const T>(elements.begin(), elements.size()), std::move(shape)) {}
 
   const void* data() const { return data_; }
   std::int64_t elements() const { return elements_; }
