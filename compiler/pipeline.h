@@ -14,11 +14,11 @@
 namespace gradc {
 
 struct Options {
-  int optimize = 2;               // 0: no fusion, scalar code; 1: all but what costs compile time; 2: all
-  Target target;                  // set_host_target (compiler/codegen/jit.h) or find_target
-  std::int64_t memory_limit = 0;  // bytes; 0: none
-  bool verify_each = false;       // verifier after every pass
-  const Module* module = nullptr; // what the function of a pass belongs to; set by run_pass
+  int optimize = 2;                // 0: no fusion, scalar code; 1: all but what costs compile time; 2: all
+  Target target;                   // set_host_target (compiler/codegen/jit.h) or find_target
+  std::int64_t memory_limit = 0;   // bytes; 0: none
+  bool verify_each = false;        // verifier after every pass
+  const Module* module = nullptr;  // what the function of a pass belongs to; set by run_pass
   // Called after every pass of every function, with the pass's name and whether it changed anything.
   std::function<void(std::string_view pass, const Module& module, bool changed)> observe;
 };

@@ -10,8 +10,8 @@
 namespace gradc {
 
 std::string_view name_of(AttributeKind kind) {
-  constexpr std::string_view names[] = {"boolean", "integer", "number",         "string",
-                                        "dtype",   "list of integers", "shape", "literal"};
+  constexpr std::string_view names[] = {"boolean", "integer",          "number", "string",
+                                        "dtype",   "list of integers", "shape",  "literal"};
   return names[static_cast<int>(kind)];
 }
 
@@ -31,8 +31,10 @@ std::string quoted(const std::string& text) {
   std::string result = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') result += '\\';
-    if (c == '\n') result += "\\n";
-    else result += c;
+    if (c == '\n')
+      result += "\\n";
+    else
+      result += c;
   }
   return result + "\"";
 }
@@ -46,8 +48,10 @@ std::string literal_text(const Tensor& tensor) {
   std::int64_t count = same ? 1 : tensor.elements();  // one value stands for all
   for (std::int64_t i = 0; i < count; ++i) {
     text += i ? ", " : " ";
-    if (!is_float(tensor.type().dtype)) text += std::to_string(tensor.get_integer(i));
-    else if (tensor.type().dtype == DType::f64) text += number_text(tensor.get(i));
+    if (!is_float(tensor.type().dtype))
+      text += std::to_string(tensor.get_integer(i));
+    else if (tensor.type().dtype == DType::f64)
+      text += number_text(tensor.get(i));
     else {
       float value = tensor.as<float>()[i];
       char buffer[40];
@@ -93,7 +97,8 @@ Attributes::Attributes(std::initializer_list<std::pair<std::string, Attribute>> 
 
 namespace {
 auto place(auto& items, std::string_view name) {
-  return std::lower_bound(items.begin(), items.end(), name, [](const auto& item, std::string_view n) { return item.first < n; });
+  return std::lower_bound(items.begin(), items.end(), name,
+                          [](const auto& item, std::string_view n) { return item.first < n; });
 }
 }  // namespace
 
@@ -104,8 +109,10 @@ const Attribute* Attributes::find(std::string_view name) const {
 
 void Attributes::set(std::string name, Attribute value) {
   auto at = place(items_, name);
-  if (at != items_.end() && at->first == name) at->second = std::move(value);
-  else items_.insert(at, {std::move(name), std::move(value)});
+  if (at != items_.end() && at->first == name)
+    at->second = std::move(value);
+  else
+    items_.insert(at, {std::move(name), std::move(value)});
 }
 
 void Attributes::erase(std::string_view name) {

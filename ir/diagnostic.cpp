@@ -10,9 +10,12 @@ namespace {
 
 std::string_view label(Severity severity) {
   switch (severity) {
-    case Severity::error: return "error";
-    case Severity::warning: return "warning";
-    case Severity::note: return "note";
+    case Severity::error:
+      return "error";
+    case Severity::warning:
+      return "warning";
+    case Severity::note:
+      return "note";
   }
   return "";
 }
@@ -78,7 +81,8 @@ std::string Diagnostics::render(const Diagnostic& diagnostic, bool color) const 
                                                                 : "\033[1;36m";
   std::string text;
   if (diagnostic.location.known()) text += diagnostic.location.str() + ": ";
-  text += color ? tint + std::string(label(diagnostic.severity)) + ":\033[0m " : std::string(label(diagnostic.severity)) + ": ";
+  text += color ? tint + std::string(label(diagnostic.severity)) + ":\033[0m "
+                : std::string(label(diagnostic.severity)) + ": ";
   text += diagnostic.message + "\n";
   if (diagnostic.location.known() && diagnostic.location.line) {
     auto source = sources_.find(*diagnostic.location.file);

@@ -64,7 +64,8 @@ Diagnostic call_diagnostic(const Op& op, const CallError& error, const std::vect
   diagnostic.message = op.name + ": " + error.message;
   for (std::size_t i = 0; i < operands.size(); ++i) {
     const Value* value = operands[i];
-    if (!value->node || value->node->locations.empty() || value->node->locations.front() == diagnostic.location) continue;
+    if (!value->node || value->node->locations.empty() || value->node->locations.front() == diagnostic.location)
+      continue;
     std::string name = value->name.empty() ? "operand " + std::to_string(i + 1) : "`" + value->name + "`";
     diagnostic.notes.push_back({Severity::note, value->node->locations.front(), name + " is " + value->type.str(), {}});
   }
@@ -79,9 +80,12 @@ std::optional<Shape> broadcast_shape(const Shape& a, const Shape& b) {
     const Dim* y = i < b.size() ? &b[b.size() - 1 - i] : nullptr;
     const Dim one(1);
     Dim& dim = result[result.size() - 1 - i];
-    if (!x || (y && *x == one)) dim = *y;
-    else if (!y || *y == one || *x == *y) dim = *x;
-    else return std::nullopt;
+    if (!x || (y && *x == one))
+      dim = *y;
+    else if (!y || *y == one || *x == *y)
+      dim = *x;
+    else
+      return std::nullopt;
   }
   return result;
 }
@@ -194,7 +198,8 @@ std::vector<Term> apply_all(std::string_view op, std::vector<Term> operands, Att
   std::vector<Value*> values;
   for (const Term& operand : operands) values.push_back(operand.value());
   std::vector<Term> results;
-  for (Value* value : builder.make(op, std::move(values), std::move(attributes))) results.push_back(builder.term(value));
+  for (Value* value : builder.make(op, std::move(values), std::move(attributes)))
+    results.push_back(builder.term(value));
   return results;
 }
 
@@ -228,15 +233,14 @@ Term broadcast_in(Term x, const Shape& shape, const IntList& dims) {
 }
 Term reduce_sum(Term x, const IntList& axes, bool keep) { return apply("sum", {x}, {{"axis", axes}, {"keep", keep}}); }
 Term reduce_max(Term x, const IntList& axes, bool keep) { return apply("max", {x}, {{"axis", axes}, {"keep", keep}}); }
-Term reshape(Term x, const Shape& shape) {
-  return x.shape() == shape ? x : apply("reshape", {x}, {{"shape", shape}});
-}
+Term reshape(Term x, const Shape& shape) { return x.shape() == shape ? x : apply("reshape", {x}, {{"shape", shape}}); }
 Term transpose(Term x, const IntList& permutation) { return apply("transpose", {x}, {{"permutation", permutation}}); }
 
 // ---- copies and walks ----
 
 void clone_region(const Region& from, Region& to, ValueMap& map) {
-  for (const auto& parameter : from.parameters) map[parameter.get()] = to.add_parameter(parameter->type, parameter->name);
+  for (const auto& parameter : from.parameters)
+    map[parameter.get()] = to.add_parameter(parameter->type, parameter->name);
   Builder builder(to);
   for (const auto& node : from.nodes) builder.clone(*node, map);
   for (Value* result : from.results) {

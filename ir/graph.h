@@ -66,8 +66,8 @@ std::string_view name_of(Role role);
 struct Parameter {
   std::string name;
   Role role = Role::data;
-  double preset = 0;                        // scalar: the default
-  std::int64_t lower = 0, upper = 0;        // integer data: declared range [lower, upper); equal: none
+  double preset = 0;                  // scalar: the default
+  std::int64_t lower = 0, upper = 0;  // integer data: declared range [lower, upper); equal: none
   Location location;
 };
 
@@ -120,9 +120,9 @@ class Builder {
   Value* one(std::string_view op, std::vector<Value*> operands, Attributes attributes = {});
 
   Value* constant(Tensor value);
-  Value* constant(DType dtype, double value);          // a scalar
-  Value* full(const Type& type, double value);         // broadcast scalar
-  Value* broadcast_to(Value* x, const Shape& shape);   // NumPy's rule; x itself where it fits already
+  Value* constant(DType dtype, double value);         // a scalar
+  Value* full(const Type& type, double value);        // broadcast scalar
+  Value* broadcast_to(Value* x, const Shape& shape);  // NumPy's rule; x itself where it fits already
   // Copies a node of another region, operands mapped through `map`, which receives its results.
   Node* clone(const Node& node, ValueMap& map);
 
@@ -171,7 +171,7 @@ Term operator/(double a, Term b);
 Term add(Term a, Term b);  // either may be a symbolic zero
 Term select(Term condition, Term yes, Term no);
 Term cast(Term x, DType to);
-Term broadcast(Term x, const Shape& shape);                       // NumPy's rule
+Term broadcast(Term x, const Shape& shape);                          // NumPy's rule
 Term broadcast_in(Term x, const Shape& shape, const IntList& dims);  // operand dim i is result dim dims[i]
 Term reduce_sum(Term x, const IntList& axes, bool keep = false);
 Term reduce_max(Term x, const IntList& axes, bool keep = false);

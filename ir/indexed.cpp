@@ -17,11 +17,16 @@ namespace {
 ScalarValue extreme(DType type, int sign) {
   if (is_float(type)) return scalar_of(type, sign * std::numeric_limits<double>::infinity());
   switch (type) {
-    case DType::i32: return scalar_from_integer(type, sign < 0 ? INT32_MIN : INT32_MAX);
-    case DType::i64: return scalar_from_integer(type, sign < 0 ? INT64_MIN : INT64_MAX);
-    case DType::u32: return scalar_from_integer(type, sign < 0 ? 0 : std::int64_t{UINT32_MAX});
-    case DType::u8: return scalar_from_integer(type, sign < 0 ? 0 : 255);
-    default: return scalar_from_integer(type, sign < 0 ? 0 : 1);
+    case DType::i32:
+      return scalar_from_integer(type, sign < 0 ? INT32_MIN : INT32_MAX);
+    case DType::i64:
+      return scalar_from_integer(type, sign < 0 ? INT64_MIN : INT64_MAX);
+    case DType::u32:
+      return scalar_from_integer(type, sign < 0 ? 0 : std::int64_t{UINT32_MAX});
+    case DType::u8:
+      return scalar_from_integer(type, sign < 0 ? 0 : 255);
+    default:
+      return scalar_from_integer(type, sign < 0 ? 0 : 1);
   }
 }
 
@@ -31,22 +36,31 @@ ScalarValue identity_of(Combiner combiner, DType type) {
   switch (combiner) {
     case Combiner::none:
     case Combiner::sum:
-    case Combiner::any: return ScalarValue{0};
+    case Combiner::any:
+      return ScalarValue{0};
     case Combiner::product:
-    case Combiner::all: return scalar_from_integer(type, 1);
-    case Combiner::max: return extreme(type, -1);
-    case Combiner::min: return extreme(type, 1);
+    case Combiner::all:
+      return scalar_from_integer(type, 1);
+    case Combiner::max:
+      return extreme(type, -1);
+    case Combiner::min:
+      return extreme(type, 1);
   }
   return {};
 }
 
 Scalar combine(ScalarBuilder& builder, Combiner combiner, Scalar a, Scalar b) {
   switch (combiner) {
-    case Combiner::none: return b;
-    case Combiner::sum: return a + b;
-    case Combiner::product: return a * b;
-    case Combiner::any: return a | b;
-    case Combiner::all: return a & b;
+    case Combiner::none:
+      return b;
+    case Combiner::sum:
+      return a + b;
+    case Combiner::product:
+      return a * b;
+    case Combiner::any:
+      return a | b;
+    case Combiner::all:
+      return a & b;
     case Combiner::max:
     case Combiner::min: {
       Scalar first = combiner == Combiner::max ? a > b : a < b;

@@ -24,10 +24,10 @@ struct IndexMap {
 };
 
 struct OperandAccess {
-  int operand = 0;                // which operand of the node
-  std::vector<IndexMap> index;    // one per operand dimension
-  bool guarded = false;           // may fall outside the operand; then `outside` is read
-  double outside = 0;             // may be ±inf
+  int operand = 0;              // which operand of the node
+  std::vector<IndexMap> index;  // one per operand dimension
+  bool guarded = false;         // may fall outside the operand; then `outside` is read
+  double outside = 0;           // may be ±inf
 };
 
 enum class Combiner : std::uint8_t { none, sum, product, max, min, any, all };
@@ -44,7 +44,7 @@ struct IndexedForm {
   std::vector<OperandAccess> accesses;  // argument k of the body is accesses[k]
   ScalarBody body;                      // index d: domain, then reduction variables
   Combiner combiner = Combiner::none;
-  std::vector<IndexMap> result;         // one per result dimension, over domain variables; empty: the identity
+  std::vector<IndexMap> result;  // one per result dimension, over domain variables; empty: the identity
 
   std::size_t variables() const { return domain.size() + reduction.size(); }
 };

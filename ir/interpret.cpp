@@ -16,8 +16,10 @@ ScalarValue element(const Tensor& tensor, std::int64_t i) {
 
 void store(Tensor& tensor, std::int64_t i, ScalarValue value) {
   DType type = tensor.type().dtype;
-  if (is_float(type)) tensor.set(i, number_of(type, value));
-  else tensor.set_integer(i, integer_of(type, value));
+  if (is_float(type))
+    tensor.set(i, number_of(type, value));
+  else
+    tensor.set_integer(i, integer_of(type, value));
 }
 
 std::int64_t product(const std::vector<std::int64_t>& sizes) {
@@ -78,8 +80,9 @@ class IndexedLoop {
   ScalarValue combined(DType type, ScalarValue a, ScalarValue b) const {
     if (form_.combiner == Combiner::none) return b;
     if (form_.combiner == Combiner::sum && is_float(type))
-      return type == DType::f32 ? scalar_of(type, static_cast<float>(number_of(type, a)) + static_cast<float>(number_of(type, b)))
-                                : scalar_of(type, number_of(type, a) + number_of(type, b));
+      return type == DType::f32
+                 ? scalar_of(type, static_cast<float>(number_of(type, a)) + static_cast<float>(number_of(type, b)))
+                 : scalar_of(type, number_of(type, a) + number_of(type, b));
     return combine(form_.combiner, type, a, b);
   }
 
@@ -126,7 +129,8 @@ void run_region(const Region& region, std::span<const Tensor> arguments, Values&
   ensure(arguments.size() == region.parameters.size(), "interpret: one argument a parameter");
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (arguments[i].type() != region.parameters[i]->type)
-      internal_error("interpret: parameter " + region.parameters[i]->type.str() + " given " + arguments[i].type().str());
+      internal_error("interpret: parameter " + region.parameters[i]->type.str() + " given " +
+                     arguments[i].type().str());
     values[region.parameters[i].get()] = arguments[i];
   }
   for (const auto& node : region.nodes) {
@@ -141,8 +145,9 @@ void run_region(const Region& region, std::span<const Tensor> arguments, Values&
 
 std::vector<Tensor> interpret(const Node& node, std::span<const Tensor> operands) {
   if (node.op->irregular == Irregular::pseudo)
-    throw UserError(node.locations.empty() ? Location() : node.locations.front(),
-                    node.op->name + ": can't be evaluated before the passes `inline_calls` and `grad` have written it out");
+    throw UserError(
+        node.locations.empty() ? Location() : node.locations.front(),
+        node.op->name + ": can't be evaluated before the passes `inline_calls` and `grad` have written it out");
   if (node.op->evaluate) return node.op->evaluate(call_of(node), operands);
   if (node.op->kind == Kind::composite) return interpret_composite(node, operands);
   IndexedForm form = indexed_form(node);

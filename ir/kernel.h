@@ -35,9 +35,9 @@ struct KernelBuffer {
   DType dtype = DType::f32;
   std::int64_t elements = 0;
   Space space = Space::arena;
-  int slot = -1;                 // input, output
-  std::int64_t offset = -1;      // state, arena, worker, scalar: bytes; -1 until plan_memory
-  Tensor data;                   // table
+  int slot = -1;             // input, output
+  std::int64_t offset = -1;  // state, arena, worker, scalar: bytes; -1 until plan_memory
+  Tensor data;               // table
   std::int64_t bytes() const { return elements * byte_size(dtype); }
 };
 
@@ -61,10 +61,10 @@ struct Subscript {
     clamped,  // moved to the nearest index inside; loads only
   };
   Affine affine;
-  int value = -1;             // an i32 or i64 value added to the index, or -1
+  int value = -1;  // an i32 or i64 value added to the index, or -1
   std::int64_t divisor = 1;
   std::int64_t extent = 1;
-  std::int64_t stride = 1;    // elements
+  std::int64_t stride = 1;  // elements
   Check check = Check::proven;
 };
 
@@ -72,12 +72,13 @@ struct Access {
   int buffer = -1;
   std::int64_t offset = 0;  // elements, added to Σ index * stride
   std::vector<Subscript> subscripts;
-  double outside = 0;       // what a guarded load gives outside
+  double outside = 0;  // what a guarded load gives outside
 };
 
 // Reassociates nothing that is not said here: a value accumulated over a loop.
 //   serial: ((init ∘ v0) ∘ v1) ∘ …
-//   vector: lane l takes v_l, v_{l+L}, … from the identity; lanes are combined by halves (l ∘ l + L/2, …), then init ∘ total.
+//   vector: lane l takes v_l, v_{l+L}, … from the identity; lanes are combined by halves (l ∘ l + L/2, …), then init ∘
+//   total.
 struct Accumulator {
   Combiner combiner = Combiner::sum;
   DType type = DType::f32;
@@ -92,18 +93,18 @@ struct Loop {
     vector,  // rounds are independent but for accumulators; `lanes` of them run at once
     unroll,  // straight-line code
   };
-  int variable = 0;            // unique in the kernel
-  std::int64_t extent = 1;     // variable runs over [0, extent)
+  int variable = 0;         // unique in the kernel
+  std::int64_t extent = 1;  // variable runs over [0, extent)
   Mark mark = Mark::serial;
-  int lanes = 0;               // vector: lanes of the reassociation, a power of two
+  int lanes = 0;  // vector: lanes of the reassociation, a power of two
   std::vector<Accumulator> accumulators;
 };
 
 // A register tile of a contraction: for r < rows, c < columns
 //   C[r, c] = (accumulate ? C[r, c] : 0) + Σ over depth of A[r, depth] * B[depth, c]
-// with the sum in order of the depth loops (outer to inner), each step one fma (see ir/scalar.h), accumulators in dtype.
-// Addresses, in elements: A: a.offset + Σ … + r * a_row + Σ depth_d * a_step_d; B the same with c * 1; C with r * c_row + c.
-// `columns` is a multiple of the target's lanes: B and C have that many, whatever the result needs.
+// with the sum in order of the depth loops (outer to inner), each step one fma (see ir/scalar.h), accumulators in
+// dtype. Addresses, in elements: A: a.offset + Σ … + r * a_row + Σ depth_d * a_step_d; B the same with c * 1; C with r
+// * c_row + c. `columns` is a multiple of the target's lanes: B and C have that many, whatever the result needs.
 struct Tile {
   struct Depth {
     std::int64_t extent = 1, a_step = 0, b_step = 0;
@@ -112,30 +113,30 @@ struct Tile {
   int rows = 1;
   int columns = 16;
   bool accumulate = false;
-  int a = -1, b = -1, c = -1;             // buffers
+  int a = -1, b = -1, c = -1;  // buffers
   Affine a_base, b_base, c_base;
   std::int64_t a_row = 0, c_row = 0;
-  std::vector<Depth> depth;               // 1 to 4 loops, outer to inner
+  std::vector<Depth> depth;  // 1 to 4 loops, outer to inner
 };
 
 struct Kernel {
-  std::string name;              // "k3_conv1": unique in the program
-  std::string kind;              // loop, reduce, contract, pack, window, scatter: for people and profiles
+  std::string name;  // "k3_conv1": unique in the program
+  std::string kind;  // loop, reduce, contract, pack, window, scatter: for people and profiles
   std::vector<Instr> body;
-  int values = 0;                // value numbers in use
-  int variables = 1;             // loop variables in use; variable 0 is the parallel one
-  std::int64_t parallel = 1;     // extent of variable 0: rounds are independent and may run anywhere, in any order
-  std::int64_t work = 0;         // estimated scalar operations, to decide on threads
+  int values = 0;             // value numbers in use
+  int variables = 1;          // loop variables in use; variable 0 is the parallel one
+  std::int64_t parallel = 1;  // extent of variable 0: rounds are independent and may run anywhere, in any order
+  std::int64_t work = 0;      // estimated scalar operations, to decide on threads
   Locations locations;
 };
 
 struct Statement {
   enum class Kind : std::uint8_t { launch, copy } kind = Kind::launch;
-  int kernel = -1;               // launch
-  int from = -1, to = -1;        // copy: whole buffers of one size
+  int kernel = -1;         // launch
+  int from = -1, to = -1;  // copy: whole buffers of one size
 };
 
-struct KernelParameter {         // an input, output, or scalar of the entry, in order
+struct KernelParameter {  // an input, output, or scalar of the entry, in order
   std::string name;
   Type type;
   std::int64_t lower = 0, upper = 0;  // declared range of integers; equal: none
@@ -156,7 +157,7 @@ struct KernelProgram {
 
 // The state block that all programs of a model share: entries at 64-byte multiples, in order.
 struct StateEntry {
-  std::string name;       // "conv1.weight", "conv1.weight.momentum", "step"
+  std::string name;  // "conv1.weight", "conv1.weight.momentum", "step"
   Type type;
   enum class Kind : std::uint8_t { parameter, statistic, slot, counter, key } kind = Kind::parameter;
   std::int64_t offset = 0;

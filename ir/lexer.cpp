@@ -26,10 +26,12 @@ void Lexer::advance() {
 
 void Lexer::skip_space() {
   while (at_ < text_.size()) {
-    if (std::isspace(static_cast<unsigned char>(text_[at_]))) advance();
+    if (std::isspace(static_cast<unsigned char>(text_[at_])))
+      advance();
     else if (text_.substr(at_, 2) == "//")
       while (at_ < text_.size() && text_[at_] != '\n') advance();
-    else return;
+    else
+      return;
   }
 }
 
@@ -100,8 +102,8 @@ double Lexer::number(bool& is_integer, std::int64_t& integer) {
   if (take("inf")) return negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
   if (take("nan")) return std::numeric_limits<double>::quiet_NaN();
   Location here = location();
-  while (at_ < text_.size() &&
-         (is_word(text_[at_]) || ((text_[at_] == '-' || text_[at_] == '+') && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E'))))
+  while (at_ < text_.size() && (is_word(text_[at_]) || ((text_[at_] == '-' || text_[at_] == '+') &&
+                                                        (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E'))))
     advance();
   const char* first = text_.data() + start;
   const char* last = text_.data() + at_;

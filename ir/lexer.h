@@ -23,17 +23,17 @@ class Lexer {
   // Skips white space and comments (`//` to the end of the line), then looks at the next character; 0 at the end.
   char peek();
   bool at_end() { return peek() == 0; }
-  bool take(std::string_view token);           // punctuation, or a keyword that no identifier character follows
+  bool take(std::string_view token);  // punctuation, or a keyword that no identifier character follows
   void expect(std::string_view token);
   bool looking_at(std::string_view token);
-  std::string identifier(const char* what);    // letters, digits, `_`, `.`
-  std::string string();                        // "…" with \" \\ \n
+  std::string identifier(const char* what);  // letters, digits, `_`, `.`
+  std::string string();                      // "…" with \" \\ \n
   bool looking_at_number();
   std::int64_t integer();
   // A number as written: `is_integer` where it has neither point nor exponent.
   double number(bool& is_integer, std::int64_t& integer);
-  std::string_view until(char end);            // raw text up to, not including, `end`; nested brackets are kept whole
-  Location location();                         // of the next token
+  std::string_view until(char end);  // raw text up to, not including, `end`; nested brackets are kept whole
+  Location location();               // of the next token
   [[noreturn]] void fail(const std::string& message);
   [[noreturn]] void fail(Location at, const std::string& message);
 

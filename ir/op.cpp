@@ -173,19 +173,25 @@ namespace {
 
 bool accepted(Accepts accepts, DType dtype) {
   switch (accepts) {
-    case Accepts::floats: return is_float(dtype);
-    case Accepts::numbers: return dtype != DType::boolean;
-    case Accepts::integers: return is_integer(dtype);
-    case Accepts::booleans: return dtype == DType::boolean;
-    case Accepts::bits: return !is_float(dtype);
-    case Accepts::all: return true;
+    case Accepts::floats:
+      return is_float(dtype);
+    case Accepts::numbers:
+      return dtype != DType::boolean;
+    case Accepts::integers:
+      return is_integer(dtype);
+    case Accepts::booleans:
+      return dtype == DType::boolean;
+    case Accepts::bits:
+      return !is_float(dtype);
+    case Accepts::all:
+      return true;
   }
   return false;
 }
 
 std::string_view name_of(Accepts accepts) {
-  constexpr std::string_view names[] = {"a float",           "a number",          "an integer", "a bool",
-                                        "an integer or bool", "any dtype"};
+  constexpr std::string_view names[] = {"a float", "a number",           "an integer",
+                                        "a bool",  "an integer or bool", "any dtype"};
   return names[static_cast<int>(accepts)];
 }
 

@@ -93,12 +93,12 @@ struct Op {
   // Shape rule. Elementwise ops have a default: equal operands, result of the same type.
   std::function<std::vector<Type>(const Call&)> infer;
 
-  std::function<Scalar(ScalarBuilder&, const Call&, std::span<const Scalar>)> body;                // elementwise
-  std::function<Term(const Derivation&, std::size_t operand, Term tangent)> derivative;            // elementwise
-  std::function<IndexedForm(const Call&)> indexed;                                                 // linear, general
-  std::vector<std::vector<std::size_t>> linear_in;                                                 // linear
-  std::function<Term(const Derivation&, std::size_t operand, Term cotangent)> transpose;           // linear
-  std::function<std::vector<Term>(Builder&, const Call&, std::span<const Term>)> compose;          // composite
+  std::function<Scalar(ScalarBuilder&, const Call&, std::span<const Scalar>)> body;        // elementwise
+  std::function<Term(const Derivation&, std::size_t operand, Term tangent)> derivative;    // elementwise
+  std::function<IndexedForm(const Call&)> indexed;                                         // linear, general
+  std::vector<std::vector<std::size_t>> linear_in;                                         // linear
+  std::function<Term(const Derivation&, std::size_t operand, Term cotangent)> transpose;   // linear
+  std::function<std::vector<Term>(Builder&, const Call&, std::span<const Term>)> compose;  // composite
   // Cotangents of the results in (null: zero), cotangents of the operands out (null: zero).
   std::function<std::vector<Term>(const Derivation&, std::span<const Term>)> vjp;
   // Tangents of the operands in (null: zero), tangents of the results out.
@@ -107,11 +107,11 @@ struct Op {
   std::function<std::vector<Tensor>(const Call&, std::span<const Tensor>)> evaluate;
   Irregular irregular = Irregular::none;
 
-  bool constant_gradient = false;   // derivative is zero everywhere it exists (floor, comparisons, argmax)
-  std::string no_derivative;        // not empty: why there is none, and what to do
-  bool expensive = false;           // not recomputed by default (products, convolutions)
-  bool internal = false;            // made by passes and derivatives; not in specs or the C++ API
-  std::string spelling;             // operator in expressions: "+", "**", "@"; "" for none
+  bool constant_gradient = false;  // derivative is zero everywhere it exists (floor, comparisons, argmax)
+  std::string no_derivative;       // not empty: why there is none, and what to do
+  bool expensive = false;          // not recomputed by default (products, convolutions)
+  bool internal = false;           // made by passes and derivatives; not in specs or the C++ API
+  std::string spelling;            // operator in expressions: "+", "**", "@"; "" for none
   std::vector<Sample> samples;
 
   std::string family;  // filled by the registry: file name under ir/ops

@@ -172,7 +172,8 @@ class Parser {
   void name_results(const Location& at, const std::string& op, const std::vector<std::string>& names,
                     const std::vector<Type>& types, const std::vector<Value*>& results) {
     if (names.size() != results.size())
-      lexer_.fail(at, op + " has " + std::to_string(results.size()) + " results, " + std::to_string(names.size()) + " are named");
+      lexer_.fail(at, op + " has " + std::to_string(results.size()) + " results, " + std::to_string(names.size()) +
+                          " are named");
     for (std::size_t i = 0; i < types.size(); ++i)
       if (i >= results.size() || types[i] != results[i]->type)
         lexer_.fail(at, op + ": the result is " + (i < results.size() ? results[i]->type.str() : "nothing") +
@@ -287,8 +288,10 @@ class Parser {
     auto tensor = std::make_shared<Tensor>(parsed);
     for (std::int64_t i = 0; i < count; ++i) {
       std::size_t from = numbers.size() == 1 ? 0 : static_cast<std::size_t>(i);
-      if (is_float(parsed.dtype)) tensor->set(i, numbers[from]);
-      else tensor->set_integer(i, integers[from]);
+      if (is_float(parsed.dtype))
+        tensor->set(i, numbers[from]);
+      else
+        tensor->set_integer(i, integers[from]);
     }
     return tensor;
   }

@@ -2,8 +2,9 @@
 //
 // Contract. Arithmetic is IEEE 754, round to nearest, denormals kept, nothing reassociated or contracted. `fma` is one
 // rounding where the target has the instruction and a rounded product plus a sum where not. Integers wrap. Integer
-// division truncates; x / 0 is 0, x % 0 is x, INT_MIN / -1 is INT_MIN. Shift counts are taken modulo the width. `convert` from float to integer
-// truncates, saturates, and takes NaN to 0; to bool it is x != 0. Comparisons with NaN are false but for `not_equal`.
+// division truncates; x / 0 is 0, x % 0 is x, INT_MIN / -1 is INT_MIN. Shift counts are taken modulo the width.
+// `convert` from float to integer truncates, saturates, and takes NaN to 0; to bool it is x != 0. Comparisons with NaN
+// are false but for `not_equal`.
 #pragma once
 
 #include <cstdint>
@@ -19,20 +20,38 @@ namespace gradc {
 
 enum class Opcode : std::uint8_t {
   // scalar
-  constant,   // integer or number, by dtype
-  argument,   // element of operand `integer` (scalar bodies only)
-  index,      // i64: domain index `integer` of a scalar body, loop variable `integer` of a kernel
-  add, sub, mul, div,
-  rem,        // integers only; floats: elementary::remainder
-  neg, fma, sqrt,
-  bit_and, bit_or, bit_xor, bit_not, shift_left, shift_right, shift_right_arithmetic,
-  equal, not_equal, less, less_equal,  // result bool
-  select,     // args: bool, value where true, value where false
-  convert,    // value conversion between dtypes
-  bitcast,    // between dtypes of one size
-  rarely,     // args: bool c, fast value; body yields the slow value. c ? slow : fast; the body may be skipped where c is false
+  constant,  // integer or number, by dtype
+  argument,  // element of operand `integer` (scalar bodies only)
+  index,     // i64: domain index `integer` of a scalar body, loop variable `integer` of a kernel
+  add,
+  sub,
+  mul,
+  div,
+  rem,  // integers only; floats: elementary::remainder
+  neg,
+  fma,
+  sqrt,
+  bit_and,
+  bit_or,
+  bit_xor,
+  bit_not,
+  shift_left,
+  shift_right,
+  shift_right_arithmetic,
+  equal,
+  not_equal,
+  less,
+  less_equal,  // result bool
+  select,      // args: bool, value where true, value where false
+  convert,     // value conversion between dtypes
+  bitcast,     // between dtypes of one size
+  rarely,  // args: bool c, fast value; body yields the slow value. c ? slow : fast; the body may be skipped where c is
+           // false
   // kernels only (ir/kernel.h)
-  load, store, loop, tile,
+  load,
+  store,
+  loop,
+  tile,
 };
 
 std::string_view name_of(Opcode op);
@@ -48,10 +67,10 @@ struct Instr {
   DType type = DType::f32;
   int result = -1;
   std::vector<int> args;
-  std::int64_t integer = 0;   // constant of an integer or bool dtype; number of an argument or index
-  double number = 0;          // constant of a float dtype
-  std::vector<Instr> body;    // of rarely and loop
-  int yield = -1;             // rarely: the value its body yields
+  std::int64_t integer = 0;              // constant of an integer or bool dtype; number of an argument or index
+  double number = 0;                     // constant of a float dtype
+  std::vector<Instr> body;               // of rarely and loop
+  int yield = -1;                        // rarely: the value its body yields
   std::shared_ptr<const Access> access;  // load, store
   std::shared_ptr<const Loop> loop;      // loop
   std::shared_ptr<const Tile> tile;      // tile
@@ -80,7 +99,7 @@ class ScalarBuilder {
  public:
   ScalarBuilder(std::vector<Instr>& block, int& next_value) : block_(&block), next_(&next_value) {}
 
-  Scalar number(DType type, double value);           // any dtype; must be exact for integers up to 2^53
+  Scalar number(DType type, double value);  // any dtype; must be exact for integers up to 2^53
   Scalar integer(DType type, std::int64_t value);
   Scalar argument(int operand, DType type);
   Scalar index(int dimension);

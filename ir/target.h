@@ -9,12 +9,12 @@
 namespace gradc {
 
 struct Target {
-  std::string cpu;           // LLVM's name: x86-64, haswell, znver5, …
-  std::string triple;        // "" : the host's
-  int vector_bytes = 16;     // width of the widest vector register used
+  std::string cpu;        // LLVM's name: x86-64, haswell, znver5, …
+  std::string triple;     // "" : the host's
+  int vector_bytes = 16;  // width of the widest vector register used
   int vector_registers = 16;
   bool fma = false;
-  bool masks = false;        // masked loads and stores of full width (AVX-512)
+  bool masks = false;  // masked loads and stores of full width (AVX-512)
   std::int64_t l1_bytes = 32 << 10;
   std::int64_t l2_bytes = 256 << 10;
 

@@ -24,9 +24,13 @@ class Tensor {
   std::byte* data() { return data_.data(); }
   const std::byte* data() const { return data_.data(); }
   template <class T>
-  T* as() { return reinterpret_cast<T*>(data_.data()); }
+  T* as() {
+    return reinterpret_cast<T*>(data_.data());
+  }
   template <class T>
-  const T* as() const { return reinterpret_cast<const T*>(data_.data()); }
+  const T* as() const {
+    return reinterpret_cast<const T*>(data_.data());
+  }
 
   // Element `i` in row-major order, converted; i64 beyond 2^53 goes through get_integer.
   double get(std::int64_t i) const;

@@ -128,8 +128,7 @@ class Printer {
       body(*region, indent + "  ", "yield");
       text_ += indent + "}";
     }
-    for (std::size_t i = 0; i < node.results.size(); ++i)
-      text_ += (i ? ", " : " : ") + node.results[i]->type.str();
+    for (std::size_t i = 0; i < node.results.size(); ++i) text_ += (i ? ", " : " : ") + node.results[i]->type.str();
     if (options_.locations && !node.locations.empty()) text_ += location_text(node.locations);
     text_ += "\n";
   }
@@ -159,7 +158,8 @@ std::string print_dot(const Function& function) {
   for (std::size_t i = 0; i < function.parameters.size(); ++i) {
     const Value* value = function.body.parameters[i].get();
     names.fix(value, function.parameters[i].name);
-    text += "  " + id(value) + " [shape=ellipse, label=" + dot_quoted(function.parameters[i].name + " " + value->type.str()) + "];\n";
+    text += "  " + id(value) +
+            " [shape=ellipse, label=" + dot_quoted(function.parameters[i].name + " " + value->type.str()) + "];\n";
   }
   for (const auto& node : function.body.nodes)
     for (const auto& result : node->results) {

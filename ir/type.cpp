@@ -96,7 +96,8 @@ class TypeParser {
     while (at_ < text_.size() && std::isalnum(static_cast<unsigned char>(text_[at_]))) ++at_;
     std::string_view name = text_.substr(start, at_ - start);
     std::optional<DType> dtype = dtype_named(name);
-    if (!dtype) return fail(start, "unknown dtype `" + std::string(name) + "`; known: f32, f64, i32, i64, u32, u8, bool");
+    if (!dtype)
+      return fail(start, "unknown dtype `" + std::string(name) + "`; known: f32, f64, i32, i64, u32, u8, bool");
     Type type{*dtype, {}};
     if (!take('[')) return fail(at_, "expected `[` and the shape after the dtype, as in f32[N,784]");
     if (!take(']')) {

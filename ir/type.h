@@ -16,11 +16,11 @@ enum class DType : std::uint8_t { f32, f64, i32, i64, u32, u8, boolean };
 inline constexpr DType kAllDTypes[] = {DType::f32, DType::f64, DType::i32,    DType::i64,
                                        DType::u32, DType::u8,  DType::boolean};
 
-std::string_view name_of(DType dtype);                     // "f32", ..., "bool"
-std::optional<DType> dtype_named(std::string_view name);   // the inverse
-std::int64_t byte_size(DType dtype);                       // bool and u8 take one byte
+std::string_view name_of(DType dtype);                    // "f32", ..., "bool"
+std::optional<DType> dtype_named(std::string_view name);  // the inverse
+std::int64_t byte_size(DType dtype);                      // bool and u8 take one byte
 bool is_float(DType dtype);
-bool is_integer(DType dtype);                              // i32, i64, u32, u8; not bool
+bool is_integer(DType dtype);  // i32, i64, u32, u8; not bool
 bool is_signed(DType dtype);
 
 // A dimension: `factor`, or `factor * symbol` where a symbol is named. Factors are never negative.

@@ -47,7 +47,8 @@ class Verifier {
     if (result.role == Role::scalar) fail("result `" + result.name + "` has the role scalar");
     const Value* entry = result.role == Role::state ? function_.parameter(result.name) : nullptr;
     if (entry && entry->type != function_.body.results[i]->type)
-      fail("state `" + result.name + "` is " + entry->type.str() + " and becomes " + function_.body.results[i]->type.str());
+      fail("state `" + result.name + "` is " + entry->type.str() + " and becomes " +
+           function_.body.results[i]->type.str());
   }
 
   void region(const Region& region) {
@@ -90,12 +91,14 @@ class Verifier {
 
   void types(const Node& node) {
     try {
-      if (!(with_defaults(*node.op, node.attributes) == node.attributes)) fail(node.op->name + ": attributes lack their defaults");
+      if (!(with_defaults(*node.op, node.attributes) == node.attributes))
+        fail(node.op->name + ": attributes lack their defaults");
       std::vector<Type> inferred = infer_types(*node.op, node.operands, node.attributes, node.regions);
       if (inferred.size() != node.results.size()) fail(node.op->name + ": the number of results is wrong");
       for (std::size_t i = 0; i < std::min(inferred.size(), node.results.size()); ++i)
         if (inferred[i] != node.results[i]->type)
-          fail(node.op->name + ": the result is typed " + node.results[i]->type.str() + " and computes " + inferred[i].str());
+          fail(node.op->name + ": the result is typed " + node.results[i]->type.str() + " and computes " +
+               inferred[i].str());
     } catch (const CallError& error) {
       fail(node.op->name + ": " + error.message);
     }

@@ -22,8 +22,8 @@ struct ReductionPlan {
 ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& operand_shapes,
                              DType dtype, const Target& target);
 
-// Whether the elements of the operand are the points of the form, one for one: each dimension is a variable and each variable
-// a dimension. True of the reductions along axes, false of windows and products.
+// Whether the elements of the operand are the points of the form, one for one: each dimension is a variable and each
+// variable a dimension. True of the reductions along axes, false of windows and products.
 bool spans_operand(const IndexedForm& form, const OperandAccess& access);
 
 // How many elements an access moves by when a variable does; row-major operand of this shape.

@@ -1,5 +1,6 @@
 // States, calls and the training loop of the C++ API.
 #include "compiler/api/model_compiler.h"  // before the API, which has a Result of its own
+
 #include "gradc/run.h"
 
 #include <cstring>

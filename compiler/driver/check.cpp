@@ -40,7 +40,8 @@ void widen(Region& region) {
   for (const auto& node : region.nodes) {
     for (const auto& result : node->results) wider(result->type);
     for (const auto& [name, value] : Attributes(node->attributes)) {
-      if (const DType* dtype = std::get_if<DType>(&value); dtype && *dtype == DType::f32) node->attributes.set(name, DType::f64);
+      if (const DType* dtype = std::get_if<DType>(&value); dtype && *dtype == DType::f32)
+        node->attributes.set(name, DType::f64);
       const Literal* literal = std::get_if<Literal>(&value);
       if (!literal || (*literal)->type().dtype != DType::f32) continue;
       auto wide = std::make_shared<Tensor>(Type{DType::f64, (*literal)->type().shape});
@@ -58,17 +59,22 @@ std::vector<Tensor> draw_arguments(const Function& function, Draw& draw) {
     const Parameter& parameter = function.parameters[i];
     Tensor tensor(function.body.parameters[i]->type);
     for (std::int64_t k = 0; k < tensor.elements(); ++k) {
-      if (parameter.role == Role::scalar) tensor.set(k, parameter.preset);
-      else if (is_float(tensor.type().dtype)) tensor.set(k, draw.uniform() - 0.5);
+      if (parameter.role == Role::scalar)
+        tensor.set(k, parameter.preset);
+      else if (is_float(tensor.type().dtype))
+        tensor.set(k, draw.uniform() - 0.5);
       else if (parameter.lower != parameter.upper)
-        tensor.set_integer(k, parameter.lower + static_cast<std::int64_t>(draw.uniform() * static_cast<double>(parameter.upper - parameter.lower)));
+        tensor.set_integer(
+            k, parameter.lower +
+                   static_cast<std::int64_t>(draw.uniform() * static_cast<double>(parameter.upper - parameter.lower)));
     }
     arguments.push_back(std::move(tensor));
   }
   return arguments;
 }
 
-double loss_at(const Function& function, std::vector<Tensor> arguments, std::size_t which, std::int64_t element, double delta) {
+double loss_at(const Function& function, std::vector<Tensor> arguments, std::size_t which, std::int64_t element,
+               double delta) {
   arguments[which].set(element, arguments[which].get(element) + delta);
   return interpret(function, arguments)[0].get(0);
 }
@@ -100,7 +106,8 @@ std::vector<Probe> compare(const ModelGraph& model, const ProgramInfo& program, 
       which.push_back(i);
     }
   std::vector<Value*> gradients = reverse(both.body, both.body.results[0], nullptr, wrt);
-  for (std::size_t i = 0; i < gradients.size(); ++i) both.add_result({"gradient of " + both.parameters[which[i]].name}, gradients[i]);
+  for (std::size_t i = 0; i < gradients.size(); ++i)
+    both.add_result({"gradient of " + both.parameters[which[i]].name}, gradients[i]);
   Draw draw{static_cast<std::uint64_t>(given.seed)};
   const std::vector<Tensor> arguments = draw_arguments(*forward, draw);
   const std::vector<Tensor> values = interpret(both, arguments);
@@ -112,7 +119,8 @@ std::vector<Probe> compare(const ModelGraph& model, const ProgramInfo& program, 
       const std::int64_t element = static_cast<std::int64_t>(draw.uniform() * static_cast<double>(gradient.elements()));
       constexpr double kStep = 1e-5;
       const double difference = (loss_at(*forward, arguments, which[i], element, kStep) -
-                                 loss_at(*forward, arguments, which[i], element, -kStep)) / (2 * kStep);
+                                 loss_at(*forward, arguments, which[i], element, -kStep)) /
+                                (2 * kStep);
       const double exact = gradient.get(element);
       probe.worst = std::max(probe.worst, std::abs(difference - exact) / std::max(1e-3, std::abs(exact)));
     }
@@ -140,12 +148,18 @@ int check_gradients(const ModelGraph& model, const Arguments& given) {
 
 void add_check(CLI::App& app, Session& session) {
   auto given = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("check", "validates a spec, and reports all mistakes that it can find at once");
+  CLI::App* command =
+      app.add_subcommand("check", "validates a spec, and reports all mistakes that it can find at once");
   given->spec.add_to(*command);
-  command->add_flag("--gradients", given->gradients, "compares the gradients with finite differences in f64, by the interpreter");
+  command->add_flag("--gradients", given->gradients,
+                    "compares the gradients with finite differences in f64, by the interpreter");
   command->add_flag("--resolved", given->resolved, "prints the spec with every default and block written out");
-  command->add_option("--batch", given->batch, "examples for --gradients")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--probes", given->probes, "elements of each parameter for --gradients")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--batch", given->batch, "examples for --gradients")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--probes", given->probes, "elements of each parameter for --gradients")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_option("--seed", given->seed, "of the values for --gradients")->capture_default_str();
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {

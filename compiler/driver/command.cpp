@@ -99,7 +99,8 @@ void CompileArguments::add_to(CLI::App& app, bool with_batch) {
       ->capture_default_str();
   app.add_option("--memory-limit", memory_limit, "bound on the bytes of a step, as in 64MiB");
   if (with_batch)
-    app.add_option("--batch", batch, "examples a step; default: the spec's")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
+    app.add_option("--batch", batch, "examples a step; default: the spec's")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
 }
 
 Options CompileArguments::options() const {
@@ -130,8 +131,8 @@ std::int64_t parse_size(const std::string& text) {
     std::string_view name;
     double bytes;
   };
-  constexpr Unit kUnits[] = {{"", 1},      {"B", 1},           {"kB", 1e3},         {"MB", 1e6},
-                             {"GB", 1e9},  {"KiB", 1024.0},    {"MiB", 1048576.0},  {"GiB", 1073741824.0}};
+  constexpr Unit kUnits[] = {{"", 1},     {"B", 1},        {"kB", 1e3},        {"MB", 1e6},
+                             {"GB", 1e9}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}};
   for (const Unit& unit : kUnits)
     if (code == std::errc() && unit.name == std::string_view(end, static_cast<std::size_t>(last - end)) && number > 0 &&
         number * unit.bytes < 9e18)

@@ -22,8 +22,8 @@ struct Session {
   Diagnostics diagnostics;
   std::function<int()> action;  // set by the subcommand that was chosen
 
-  bool color() const;           // standard error is a terminal and NO_COLOR is not set
-  void print_diagnostics();     // to standard error
+  bool color() const;        // standard error is a terminal and NO_COLOR is not set
+  void print_diagnostics();  // to standard error
 };
 
 // The whole text of a file; "-" is standard input. UserError where it can't be read.

@@ -26,8 +26,7 @@ int run(const ModelGraph& model, const Arguments& given) {
   for (const ProgramInfo& program : model.programs)
     if (!batch && program.trains) batch = program.batch;
   if (!batch) batch = model.programs.empty() ? 1 : model.programs.front().batch;
-  KernelModule kernels =
-      compile_to_kernels(programs_of(model, {}), model.state, batch_binding(model, batch), options);
+  KernelModule kernels = compile_to_kernels(programs_of(model, {}), model.state, batch_binding(model, batch), options);
   const std::filesystem::path output = given.output;
   std::filesystem::path header = output;
   header.replace_extension(".h");
@@ -39,7 +38,8 @@ int run(const ModelGraph& model, const Arguments& given) {
                     : given.emit == "so"  ? Emit::shared_object
                     : given.emit == "asm" ? Emit::assembly
                                           : Emit::llvm;
-  if (header == output) throw UserError(Location(), "-o " + given.output + ": the header would overwrite it; name it .o or .so");
+  if (header == output)
+    throw UserError(Location(), "-o " + given.output + ": the header would overwrite it; name it .o or .so");
   write_file(given.output, text_of(emit(kernels, what, options.optimize)));
   if (what == Emit::object || what == Emit::shared_object)
     write_file(given.output == "-" ? kernels.name + ".h" : header.string(), emit_header(kernels));
@@ -54,7 +54,8 @@ void add_compile(CLI::App& app, Session& session) {
       "compile", "compiles every program of a model to native code that needs no runtime, and writes its C header");
   given->spec.add_to(*command);
   given->compile.add_to(*command);
-  command->add_option("-o,--output", given->output, "the file to write; the header stands beside it, as .h")->required();
+  command->add_option("-o,--output", given->output, "the file to write; the header stands beside it, as .h")
+      ->required();
   command->add_option("--emit", given->emit, "obj, so, header, llvm or asm")
       ->check(CLI::IsMember(std::vector<std::string>{"obj", "so", "header", "llvm", "asm"}))
       ->capture_default_str();

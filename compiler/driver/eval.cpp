@@ -17,8 +17,11 @@ struct Arguments {
 };
 
 int run(Session& session, const ModelGraph& model, const Arguments& given) {
-  const ProgramInfo* program = given.program.empty() ? evaluation_program(model) : model.program(chosen_program(model, given.program));
-  if (!program) throw UserError(Location(), "`" + model.name + "` has no program that evaluates; give one a `report` under `programs`");
+  const ProgramInfo* program =
+      given.program.empty() ? evaluation_program(model) : model.program(chosen_program(model, given.program));
+  if (!program)
+    throw UserError(Location(),
+                    "`" + model.name + "` has no program that evaluates; give one a `report` under `programs`");
   const std::optional<DataSet>& split = given.split == "train"        ? model.data.train
                                         : given.split == "validation" ? model.data.validation
                                                                       : model.data.test;

@@ -17,7 +17,9 @@ void add_opt(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("opt", "runs passes by name over a graph in text form (.gir)");
   command->add_option("FILE", given->file, "the graph; - reads standard input");
   command->add_option("--pass", given->passes, "names, separated by commas");
-  command->add_option("--bind", given->bindings, "sizes of symbols, for bind_symbols")->type_name("SYMBOL=SIZE")->take_all();
+  command->add_option("--bind", given->bindings, "sizes of symbols, for bind_symbols")
+      ->type_name("SYMBOL=SIZE")
+      ->take_all();
   command->add_flag("--print-changed", given->print_changed, "prints the graph after each pass that changed it");
   command->add_flag("--locations", given->locations, "prints the locations of nodes");
   command->add_flag("--list", given->list, "lists the passes");

@@ -31,7 +31,8 @@ void expose_node(ModelGraph& model, const std::string& program, const std::strin
     }
   });
   if (!found)
-    throw UserError(Location(), "--node " + node + ": the program `" + program + "` computes no such node" + suggest(node, names));
+    throw UserError(Location(),
+                    "--node " + node + ": the program `" + program + "` computes no such node" + suggest(node, names));
   function.results = {{node, Role::data}};
   function.body.results = {found};
   eliminate_dead_code(function, {});
@@ -47,11 +48,13 @@ runtime::DataSet data_from_files(const std::vector<std::string>& items, const st
     const std::string name = item.substr(0, equals);
     if (equals == std::string::npos) throw UserError(Location(), "--input " + item + ": expected NAME=FILE.npy");
     if (std::find(names.begin(), names.end(), name) == names.end())
-      throw UserError(Location(), "--input " + item + ": the program has no input `" + name + "`" + suggest(name, names));
+      throw UserError(Location(),
+                      "--input " + item + ": the program has no input `" + name + "`" + suggest(name, names));
     data.add(runtime::read_npy(item.substr(equals + 1), name));
   }
   for (const std::string& name : names)
-    if (!data.find(name)) throw UserError(Location(), "predict needs a file for the input `" + name + "`: --input " + name + "=FILE.npy");
+    if (!data.find(name))
+      throw UserError(Location(), "predict needs a file for the input `" + name + "`: --input " + name + "=FILE.npy");
   return data;
 }
 
@@ -61,12 +64,23 @@ nlohmann::json row_json(const runtime::Column& column, std::int64_t row) {
   for (std::int64_t i = row * width; i < (row + 1) * width; ++i) {
     const std::size_t at = static_cast<std::size_t>(i);
     switch (column.dtype) {
-      case GRADC_F32: values.push_back(column.values<float>()[at]); break;
-      case GRADC_F64: values.push_back(column.values<double>()[at]); break;
-      case GRADC_I32: values.push_back(column.values<std::int32_t>()[at]); break;
-      case GRADC_I64: values.push_back(column.values<std::int64_t>()[at]); break;
-      case GRADC_U32: values.push_back(column.values<std::uint32_t>()[at]); break;
-      default: values.push_back(column.values<std::uint8_t>()[at]);
+      case GRADC_F32:
+        values.push_back(column.values<float>()[at]);
+        break;
+      case GRADC_F64:
+        values.push_back(column.values<double>()[at]);
+        break;
+      case GRADC_I32:
+        values.push_back(column.values<std::int32_t>()[at]);
+        break;
+      case GRADC_I64:
+        values.push_back(column.values<std::int64_t>()[at]);
+        break;
+      case GRADC_U32:
+        values.push_back(column.values<std::uint32_t>()[at]);
+        break;
+      default:
+        values.push_back(column.values<std::uint8_t>()[at]);
     }
   }
   return column.shape.empty() ? values[0] : values;
@@ -84,7 +98,8 @@ void write_results(const runtime::DataSet& results, const std::string& output) {
   if (results.columns.size() == 1) return runtime::write_npy(output, results.columns[0]);
   const std::filesystem::path path = output;
   for (const runtime::Column& column : results.columns)
-    runtime::write_npy((path.parent_path() / (path.stem().string() + "." + column.name + path.extension().string())).string(), column);
+    runtime::write_npy(
+        (path.parent_path() / (path.stem().string() + "." + column.name + path.extension().string())).string(), column);
 }
 
 int run(ModelGraph& model, const Arguments& given) {
@@ -95,8 +110,9 @@ int run(ModelGraph& model, const Arguments& given) {
   const std::vector<runtime::Array> inputs = data_inputs(model, program, 1);
   if (given.inputs.empty() && !model.data.test)
     throw UserError(Location(), "predict needs --input NAME=FILE.npy, or a `data.test` in the spec");
-  const runtime::DataSet data = given.inputs.empty() ? load_split(*model.data.test, given.data.place(given.spec), inputs)
-                                                     : data_from_files(given.inputs, inputs);
+  const runtime::DataSet data = given.inputs.empty()
+                                    ? load_split(*model.data.test, given.data.place(given.spec), inputs)
+                                    : data_from_files(given.inputs, inputs);
   runtime::Block state = state_from(provide, compiler.state(), given.weights);
   runtime::ThreadPool pool(given.data.threads);
   const ProgramInfo* info = model.program(program);
@@ -109,15 +125,18 @@ int run(ModelGraph& model, const Arguments& given) {
 
 void add_predict(CLI::App& app, Session& session) {
   auto given = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("predict", "outputs of trained weights, or any node's value, for every example");
+  CLI::App* command =
+      app.add_subcommand("predict", "outputs of trained weights, or any node's value, for every example");
   given->spec.add_to(*command);
-  command->add_option("--weights", given->weights, "a safetensors file, as of a run directory; without it, the initial weights");
+  command->add_option("--weights", given->weights,
+                      "a safetensors file, as of a run directory; without it, the initial weights");
   command->add_option("--input", given->inputs, "an array with the examples first; default: the spec's data.test")
       ->type_name("NAME=FILE.npy")
       ->take_all();
   command->add_option("--node", given->node, "this node instead of the outputs");
   command->add_option("--program", given->program, "the program to run")->capture_default_str();
-  command->add_option("--output", given->output, "an .npy file (one an output: FILE.NAME.npy); default: JSON lines to standard output");
+  command->add_option("--output", given->output,
+                      "an .npy file (one an output: FILE.NAME.npy); default: JSON lines to standard output");
   given->data.add_to(*command);
   given->compile.add_to(*command);
   command->callback([given, &session] {

@@ -3,7 +3,8 @@
 
 namespace gradc::driver {
 
-runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table, const std::string& weights) {
+runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table,
+                          const std::string& weights) {
   runtime::Block state(table.bytes);
   runtime::Runner(provide("init", 1), nullptr).run({}, {}, state.data());
   if (!weights.empty())

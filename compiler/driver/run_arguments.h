@@ -15,7 +15,8 @@ struct DataArguments {
   int threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 
   void add_to(CLI::App& app) {
-    app.add_option("--data", directory, "folder of the data section's files; without it, its generator or files beside the spec");
+    app.add_option("--data", directory,
+                   "folder of the data section's files; without it, its generator or files beside the spec");
     app.add_option("--threads", threads, "worker threads; the results are the same bits for any number")
         ->check(CLI::Range(1, 1024))
         ->capture_default_str();
@@ -26,6 +27,7 @@ struct DataArguments {
 };
 
 // A state block with the initial state of `seed`, and over it the weights of a file, which must fit the model.
-runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table, const std::string& weights);
+runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table,
+                          const std::string& weights);
 
 }  // namespace gradc::driver

@@ -52,15 +52,16 @@ void print_text(const ModelGraph& model, const Totals& totals) {
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       const bool number = i >= 3;
-      std::cout << (i ? "  " : "") << (number ? std::right : std::left) << std::setw(static_cast<int>(widths[i])) << row[i];
+      std::cout << (i ? "  " : "") << (number ? std::right : std::left) << std::setw(static_cast<int>(widths[i]))
+                << row[i];
     }
     std::cout << "\n";
   }
   std::cout << "\nparameters " << grouped(totals.parameters) << ", multiply-adds " << grouped(totals.multiply_adds)
             << " an example\n";
   if (totals.workspace_bytes >= 0)
-    std::cout << "training at batch " << totals.batch << ": state " << grouped(totals.state_bytes) << " bytes, workspace "
-              << grouped(totals.workspace_bytes) << " bytes\n";
+    std::cout << "training at batch " << totals.batch << ": state " << grouped(totals.state_bytes)
+              << " bytes, workspace " << grouped(totals.workspace_bytes) << " bytes\n";
 }
 
 void print_json(const ModelGraph& model, const Totals& totals) {
@@ -89,7 +90,8 @@ void add_summary(CLI::App& app, Session& session) {
     CompileArguments compile;
   };
   auto given = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("summary", "layers with shapes, parameters, multiply-adds and receptive fields");
+  CLI::App* command =
+      app.add_subcommand("summary", "layers with shapes, parameters, multiply-adds and receptive fields");
   given->spec.add_to(*command);
   given->compile.add_to(*command);
   command->callback([given, &session] {
@@ -97,8 +99,10 @@ void add_summary(CLI::App& app, Session& session) {
       std::unique_ptr<ModelGraph> model = given->spec.load(session);
       if (!model) return kUserMistake;
       const Totals totals = totals_of(*model, given->compile);
-      if (session.json) print_json(*model, totals);
-      else print_text(*model, totals);
+      if (session.json)
+        print_json(*model, totals);
+      else
+        print_text(*model, totals);
       return kDone;
     };
   });

@@ -66,13 +66,15 @@ Tensor parse_input(const std::string& item, const Function& function, std::strin
   if (!parameter) {
     std::vector<std::string> known;
     for (const Parameter& p : function.parameters) known.push_back(p.name);
-    throw UserError(Location(), "--input " + item + ": expected NAME=NUMBERS with the name of an input, a parameter or a scalar" +
+    throw UserError(Location(), "--input " + item +
+                                    ": expected NAME=NUMBERS with the name of an input, a parameter or a scalar" +
                                     suggest(name, known));
   }
   std::vector<double> numbers;
   for (const std::string& word : CLI::detail::split(item.substr(equals + 1), ',')) {
     double number = 0;
-    if (!CLI::detail::lexical_cast(word, number)) throw UserError(Location(), "--input " + item + ": `" + word + "` is no number");
+    if (!CLI::detail::lexical_cast(word, number))
+      throw UserError(Location(), "--input " + item + ": `" + word + "` is no number");
     numbers.push_back(number);
   }
   const std::int64_t count = parameter->type.elements();
@@ -114,9 +116,13 @@ std::vector<Tensor> arguments_of(const Function& function, const ModelGraph& mod
     const Parameter& parameter = function.parameters[i];
     const Type& type = function.body.parameters[i]->type;
     auto found = values.find(parameter.name);
-    if (found != values.end()) arguments.push_back(found->second);
-    else if (parameter.role == Role::scalar) arguments.push_back(Tensor::scalar(type.dtype, parameter.preset));
-    else throw UserError(parameter.location, "trace needs a value for `" + parameter.name + "` (" + type.str() + "): --input " + parameter.name + "=…");
+    if (found != values.end())
+      arguments.push_back(found->second);
+    else if (parameter.role == Role::scalar)
+      arguments.push_back(Tensor::scalar(type.dtype, parameter.preset));
+    else
+      throw UserError(parameter.location, "trace needs a value for `" + parameter.name + "` (" + type.str() +
+                                              "): --input " + parameter.name + "=…");
   }
   return arguments;
 }
@@ -189,7 +195,8 @@ void print_text(const std::vector<Row>& rows, const std::vector<Row>& updated) {
   std::vector<std::array<std::string, 4>> lines = {{"node", "op", "value", "adjoint"}};
   auto add = [&](const Row& row) {
     std::string op = row.op;
-    for (std::size_t i = 0; i < row.operands.size(); ++i) op += (i ? ", " : "(") + row.operands[i] + (i + 1 == row.operands.size() ? ")" : "");
+    for (std::size_t i = 0; i < row.operands.size(); ++i)
+      op += (i ? ", " : "(") + row.operands[i] + (i + 1 == row.operands.size() ? ")" : "");
     lines.push_back({row.name, op, tensor_text(row.value), row.adjoint.elements() ? tensor_text(row.adjoint) : "-"});
   };
   for (const Row& row : rows) add(row);
@@ -209,7 +216,8 @@ void print_dot(const std::vector<Row>& rows) {
     std::string label = row.name + ": " + row.op + "\nvalue " + tensor_text(row.value);
     if (row.adjoint.elements()) label += "\nadjoint " + tensor_text(row.adjoint);
     std::cout << "  " << quoted(row.name) << " [label=" << quoted(label) << "];\n";
-    for (const std::string& operand : row.operands) std::cout << "  " << quoted(operand) << " -> " << quoted(row.name) << ";\n";
+    for (const std::string& operand : row.operands)
+      std::cout << "  " << quoted(operand) << " -> " << quoted(row.name) << ";\n";
   }
   std::cout << "}\n";
 }
@@ -222,8 +230,11 @@ void print_json(const std::vector<Row>& rows, const std::vector<Row>& updated) {
   };
   nlohmann::ordered_json all = {{"nodes", nlohmann::json::array()}, {"after", nlohmann::json::array()}};
   for (const Row& row : rows) {
-    nlohmann::ordered_json item = {{"name", row.name}, {"op", row.op}, {"type", row.value.type().str()},
-                                   {"value", elements(row.value)}, {"operands", row.operands}};
+    nlohmann::ordered_json item = {{"name", row.name},
+                                   {"op", row.op},
+                                   {"type", row.value.type().str()},
+                                   {"value", elements(row.value)},
+                                   {"operands", row.operands}};
     if (row.adjoint.elements()) item["adjoint"] = elements(row.adjoint);
     all["nodes"].push_back(item);
   }
@@ -244,9 +255,12 @@ int run(const ModelGraph& model, const Arguments& given, bool json) {
   Function& function = *module->functions[0];
   const std::vector<Row> rows = trace(function, arguments_of(function, model, given));
   const std::vector<Row> updated = program && program->trains ? updated_state(model, name, given) : std::vector<Row>();
-  if (json) print_json(rows, updated);
-  else if (given.format == "dot") print_dot(rows);
-  else print_text(rows, updated);
+  if (json)
+    print_json(rows, updated);
+  else if (given.format == "dot")
+    print_dot(rows);
+  else
+    print_text(rows, updated);
   return kDone;
 }
 
@@ -254,7 +268,8 @@ int run(const ModelGraph& model, const Arguments& given, bool json) {
 
 void add_trace(CLI::App& app, Session& session) {
   auto given = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("trace", "every node's value and adjoint for given inputs, with a batch of one");
+  CLI::App* command =
+      app.add_subcommand("trace", "every node's value and adjoint for given inputs, with a batch of one");
   given->spec.add_to(*command);
   command->add_option("--input", given->inputs, "value of an input, parameter or scalar: numbers separated by commas")
       ->type_name("NAME=NUMBERS")

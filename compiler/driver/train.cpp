@@ -23,13 +23,16 @@ struct Arguments {
 };
 
 void print_metrics(const char* split, const runtime::Metrics& metrics) {
-  for (const auto& [name, value] : metrics) std::cout << split << " " << name << " " << std::setprecision(6) << value << "\n";
+  for (const auto& [name, value] : metrics)
+    std::cout << split << " " << name << " " << std::setprecision(6) << value << "\n";
 }
 
 void print_result(const Session& session, const Arguments& given, const runtime::FitResult& result) {
   if (session.json) {
-    nlohmann::ordered_json line = {{"outcome", std::string(runtime::name_of(result.outcome))}, {"epoch", result.last.epoch},
-                                   {"step", result.step}, {"seconds", result.seconds}};
+    nlohmann::ordered_json line = {{"outcome", std::string(runtime::name_of(result.outcome))},
+                                   {"epoch", result.last.epoch},
+                                   {"step", result.step},
+                                   {"seconds", result.seconds}};
     const std::pair<const char*, const runtime::Metrics*> splits[] = {
         {"train", &result.last.train}, {"validation", &result.last.validation}, {"test", &result.last.test}};
     for (const auto& [split, metrics] : splits)
@@ -92,20 +95,26 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
 
 void add_train(CLI::App& app, Session& session) {
   auto given = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("train", "compiles a model and trains it; weights and metrics go to a run directory");
+  CLI::App* command =
+      app.add_subcommand("train", "compiles a model and trains it; weights and metrics go to a run directory");
   given->spec.add_to(*command);
-  command->add_option("-o,--output", given->directory, "the run directory: last and best weights, metrics.jsonl, the resolved spec");
+  command->add_option("-o,--output", given->directory,
+                      "the run directory: last and best weights, metrics.jsonl, the resolved spec");
   given->data.add_to(*command);
-  command->add_option("--epochs", given->epochs, "passes over the training data; default: the spec's")->check(CLI::PositiveNumber);
+  command->add_option("--epochs", given->epochs, "passes over the training data; default: the spec's")
+      ->check(CLI::PositiveNumber);
   command->add_option("--seed", given->seed, "of initial weights, shuffling and random ops; default: 0");
-  command->add_flag("--resume", given->resume, "continues the run in the directory, to the bits of a run never interrupted");
+  command->add_flag("--resume", given->resume,
+                    "continues the run in the directory, to the bits of a run never interrupted");
   command->add_option("--weights", given->weights, "a safetensors file to begin with");
   command->add_option("--program", given->program, "which program to train; default: the first that trains");
-  command->add_flag("--check-finite", given->check_finite, "stops at the first NaN or infinity, with the state before that step");
+  command->add_flag("--check-finite", given->check_finite,
+                    "stops at the first NaN or infinity, with the state before that step");
   given->compile.add_to(*command);
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
-      if (given->resume && given->directory.empty()) throw UserError(Location(), "--resume needs the run directory: -o RUN");
+      if (given->resume && given->directory.empty())
+        throw UserError(Location(), "--resume needs the run directory: -o RUN");
       std::unique_ptr<ModelGraph> model = given->spec.load(session);
       return model ? run(session, *model, *given) : kUserMistake;
     };

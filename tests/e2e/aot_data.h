@@ -15,12 +15,23 @@ static inline void aot_fill(void* data, int32_t dtype, int64_t bytes, uint32_t s
     char* at = (char*)data + i;
     x = x * 1664525u + 1013904223u;
     switch (dtype) { /* enum gradc_dtype */
-      case 0: *(float*)(void*)at = (float)(x >> 8) / 16777216.0f; break;
-      case 1: *(double*)(void*)at = (double)x / 4294967296.0; break;
-      case 2: *(int32_t*)(void*)at = (int32_t)((x >> 16) & 1); break;
-      case 3: *(int64_t*)(void*)at = (int64_t)((x >> 16) & 1); break;
-      case 4: *(uint32_t*)(void*)at = (x >> 16) & 1; break;
-      default: *at = (char)((x >> 16) & 1);
+      case 0:
+        *(float*)(void*)at = (float)(x >> 8) / 16777216.0f;
+        break;
+      case 1:
+        *(double*)(void*)at = (double)x / 4294967296.0;
+        break;
+      case 2:
+        *(int32_t*)(void*)at = (int32_t)((x >> 16) & 1);
+        break;
+      case 3:
+        *(int64_t*)(void*)at = (int64_t)((x >> 16) & 1);
+        break;
+      case 4:
+        *(uint32_t*)(void*)at = (x >> 16) & 1;
+        break;
+      default:
+        *at = (char)((x >> 16) & 1);
     }
   }
 }

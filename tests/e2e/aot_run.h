@@ -1,4 +1,5 @@
-/* Initialises, trains and predicts with the object `mlp`, and writes the state and the prediction to standard output. */
+/* Initialises, trains and predicts with the object `mlp`, and writes the state and the prediction to standard output.
+ */
 #ifndef AOT_RUN_H
 #define AOT_RUN_H
 

@@ -10,8 +10,8 @@ extern "C" {
 
 enum gradc_dtype { GRADC_F32, GRADC_F64, GRADC_I32, GRADC_I64, GRADC_U32, GRADC_U8, GRADC_BOOL };
 
-/* Runs piece(argument, i, worker) for every i in [0, pieces), in any order, on any thread, and returns when all are done.
- * `worker` lies in [0, workers) and no two pieces run at once with the same one. */
+/* Runs piece(argument, i, worker) for every i in [0, pieces), in any order, on any thread, and returns when all are
+ * done. `worker` lies in [0, workers) and no two pieces run at once with the same one. */
 typedef void (*gradc_piece)(void* argument, int64_t piece, int64_t worker);
 typedef struct gradc_context {
   void (*parallel_for)(void* pool, gradc_piece piece, void* argument, int64_t pieces); /* null: serial */

@@ -63,7 +63,8 @@ TEST_CASE("mistakes in the text are located") {
         "t.gir:2:10: `%ys` is not defined here; did you mean `xs`?");
   CHECK(first_error("func @f(data %x: f32[4]) -> (y) {\n %y = reshape(%x) {shape = shape[3]}\n return %y\n}") ==
         "t.gir:2:7: reshape: can't reshape f32[4] to [3]: the element counts differ");
-  CHECK(first_error("func @f(data %x: f32[4]) -> (y) {\n %y = reshape(%x) {shape = shape[2,2]} : f32[4]\n return %y\n}") ==
+  CHECK(first_error(
+            "func @f(data %x: f32[4]) -> (y) {\n %y = reshape(%x) {shape = shape[2,2]} : f32[4]\n return %y\n}") ==
         "t.gir:2:2: reshape: the result is f32[2,2], the text says f32[4]");
   CHECK(first_error("func @f(data %x: f32[99999999999,99999999999]) -> () {\n return\n}") ==
         "t.gir:1:18: the shape's element count overflows 64 bits");
@@ -88,7 +89,8 @@ TEST_CASE("fusions are evaluated through their region") {
   Diagnostics diagnostics;
   auto module = parse_module(
       "func @f(data %x: f32[4]) -> (data y) {\n"
-      "  %y = fusion(%x) {kind = \"loop\"} (%p: f32[4]) {\n    %q = reshape(%p) {shape = shape[2,2]}\n    yield %q\n  }\n"
+      "  %y = fusion(%x) {kind = \"loop\"} (%p: f32[4]) {\n    %q = reshape(%p) {shape = shape[2,2]}\n    yield %q\n  "
+      "}\n"
       "  return %y\n}\n",
       "t.gir", diagnostics);
   REQUIRE(module);
