@@ -33,9 +33,9 @@ struct TileLoop {
   std::vector<Pieces> pieces;
 };
 
-// A level of the depth that tiles walk, after merging.
+// A level of the depth that tiles walk, after merging: its extent and the rows operand's step.
 struct DepthDim {
-  std::int64_t extent, a, b;
+  std::int64_t extent, a;
 };
 
 // What an element of the value that follows the contraction is, in the coordinates of the contraction's result.
@@ -85,9 +85,9 @@ class ContractionKernels {
     plan_loops();
     const TileLoop& first = loops_[0];
     if (first.of == TileLoop::Of::dim) {
-      kernel(0, 0, first.dim.extent);
+      kernel(0);
     } else {
-      for (std::size_t g = 0; g < first.pieces.size(); ++g) kernel(g, 0, first.pieces[g].count);
+      for (std::size_t g = 0; g < first.pieces.size(); ++g) kernel(g);
     }
   }
 
@@ -125,7 +125,7 @@ class ContractionKernels {
 
   void plan_depth() {
     for (const ContractionDim& dim : task_.dims.k) {
-      DepthDim next{dim.extent, rows_.coefficients[dim.variable], 0};
+      DepthDim next{dim.extent, rows_.coefficients[dim.variable]};
       bool merge = !depth_.empty() && depth_.back().a == next.a * next.extent;
       for (const Panel& lanes : lanes_) {
         std::int64_t inner = lanes.coefficients[dim.variable];
@@ -188,8 +188,11 @@ class ContractionKernels {
     std::rotate(all.begin(), best, best + 1);
     loops_ = std::move(all);
     inside_ = loops_.size();
-    if (!blocked_) return;
-    // As many loops as scratch has room for run inside the cuts of the depth.
+    if (blocked_) plan_inside();
+  }
+
+  // As many loops as scratch has room for run inside the cuts of the depth.
+  void plan_inside() {
     std::int64_t room = lowering_.target().l2_bytes / 2 / element_bytes(), held = 1;
     auto span = [&](const TileLoop& loop) {
       if (loop.of == TileLoop::Of::dim) return loop.dim.extent;
@@ -197,10 +200,7 @@ class ContractionKernels {
       for (const Pieces& p : loop.pieces) sum += p.count * p.padded;
       return sum;
     };
-    if (!direct_)
-      for (const TileLoop& loop : loops_)
-        if (loop.of != TileLoop::Of::dim)
-          held *= loop.of == TileLoop::Of::row ? loop.pieces[0].padded : loop.pieces[0].padded;
+    if (!direct_) held = task_.plan.rows[0].padded * task_.plan.lanes[0].padded;
     while (inside_ > 1) {
       const TileLoop& loop = loops_[inside_ - 1];
       std::int64_t grown =
@@ -213,7 +213,7 @@ class ContractionKernels {
   }
 
   // One kernel; the outermost loop runs over one kind of pieces.
-  void kernel(std::size_t kind, std::int64_t, std::int64_t) {
+  void kernel(std::size_t kind) {
     KernelWriter writer(lowering_.program(), "contract");
     Engine engine(writer, lowering_.buffers());
     w_ = &writer;
@@ -224,7 +224,7 @@ class ContractionKernels {
     place.variables.assign(task_.form.variables(), Coordinate{});
     visit(0, inside_, place, static_cast<int>(kind), [&](Place& outer) {
       if (!blocked_) {
-        tile(outer, {}, whole_depth(), false);
+        tile(outer, {}, depth_, false);
         epilogue(outer);
         return;
       }
@@ -329,8 +329,6 @@ class ContractionKernels {
          (p.row_block * p.row->padded + affine_constant(p.row->start)) * result_coefficients_[task_.plan.row.variable];
     return at + p.lane_block * p.lane->padded + affine_constant(p.lane->start);
   }
-
-  std::vector<DepthDim> whole_depth() const { return depth_; }
 
   void tile(const Place& p, const Affine (&at)[2], const std::vector<DepthDim>& depth, bool accumulate) {
     const Panel& lanes = lanes_[p.lane_kind];

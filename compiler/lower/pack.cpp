@@ -31,7 +31,7 @@ Panel in_place(Lowering& lowering, const ContractionTask& task, int access) {
 
 void put(std::string& key, std::int64_t number) { key += std::to_string(number) + ","; }
 
-std::string key_of(const Lowering&, const char* what, const Value* value, const OperandAccess& access) {
+std::string key_of(const char* what, const Value* value, const OperandAccess& access) {
   std::string key = what;
   put(key, static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(value)));
   put(key, access.guarded);
@@ -179,7 +179,7 @@ Panel place_rows_operand(Lowering& lowering, const ContractionTask& task) {
   const Value* value = lowering.buffers().resolve(task.operand(access));
   std::vector<Range> ranges;
   std::vector<std::int64_t> shape;
-  std::string key = key_of(lowering, "copy ", value, *facts.access);
+  std::string key = key_of("copy ", value, *facts.access);
   for (const IndexMap& map : facts.access->index) {
     ranges.push_back(reach(task, map));
     shape.push_back(ranges.back().high - ranges.back().low + 1);
@@ -222,7 +222,7 @@ Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const
   std::vector<ContractionDim> around = task.dims.batch;
   around.insert(around.end(), task.plan.outer_n.begin(), task.plan.outer_n.end());
   const Value* value = lowering.buffers().resolve(task.operand(task.plan.b));
-  std::string key = key_of(lowering, "pack ", value, *facts.access);
+  std::string key = key_of("pack ", value, *facts.access);
   for (const IndexMap& map : facts.access->index) {
     put(key, map.offset);
     put(key, map.divisor);
