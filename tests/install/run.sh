@@ -30,5 +30,5 @@ if ldd "$work/runtime/build/user" | grep LLVM; then
   echo "runtime: links LLVM"
   exit 1
 fi
-user api "f32[N,10]"
+user api "f32[N,2] trained"
 "$work/prefix/bin/gradc" --version >/dev/null
