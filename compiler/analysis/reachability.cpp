@@ -1,0 +1,86 @@
+// Groups of nodes and the paths between them: see reachability.h.
+#include "compiler/analysis/reachability.h"
+
+#include <boost/graph/breadth_first_search.hpp>
+
+#include "compiler/analysis/graph_adaptor.h"
+#include "compiler/analysis/order.h"
+#include "ir/diagnostic.h"
+
+namespace gradc {
+
+namespace {
+
+using Vertex = NodeGraph::Vertex;
+
+}  // namespace
+
+// A group is one vertex more, its hub, with an edge to and from each member: whoever reaches one member reaches all.
+struct NodeGroups::Data {
+  explicit Data(const Region& region) : nodes(region), graph(nodes.edges()), group(nodes.size(), kAlone) {}
+
+  Vertex vertex(const Node* node) const {
+    std::optional<Vertex> found = nodes.vertex(node);
+    ensure(found.has_value(), "a node of another region is put into a group");
+    return *found;
+  }
+
+  // What the vertices lead to, themselves included.
+  std::vector<bool> reached_from(const std::vector<Vertex>& sources) const {
+    std::vector<boost::default_color_type> color(num_vertices(graph), boost::white_color);
+    boost::queue<Vertex> open;
+    boost::breadth_first_visit(graph, sources.begin(), sources.end(), open, boost::default_bfs_visitor(),
+                               make_iterator_property_map(color.begin(), get(boost::vertex_index, graph)));
+    std::vector<bool> reached;
+    for (boost::default_color_type c : color) reached.push_back(c != boost::white_color);
+    return reached;
+  }
+
+  std::vector<Vertex> readers(Vertex v) const {
+    std::vector<Vertex> found;
+    for (auto [edge, end] = out_edges(v, graph); edge != end; ++edge) found.push_back(target(*edge, graph));
+    return found;
+  }
+
+  NodeGraph nodes;
+  NodeGraph::Graph graph;    // the nodes, then the hubs
+  std::vector<int> group;    // of a node
+  std::vector<Vertex> hubs;  // of a group
+};
+
+NodeGroups::NodeGroups(const Region& region) : data_(std::make_unique<Data>(region)) {}
+NodeGroups::~NodeGroups() = default;
+
+int NodeGroups::of(const Node* node) const { return data_->group[data_->vertex(node)]; }
+
+void NodeGroups::put(const Node* node, int group) {
+  const Vertex v = data_->vertex(node);
+  ensure(group >= 0 && data_->group[v] == kAlone, "a node is put into two groups");
+  while (data_->hubs.size() <= static_cast<std::size_t>(group)) data_->hubs.push_back(add_vertex(data_->graph));
+  data_->group[v] = group;
+  add_edge(v, data_->hubs[static_cast<std::size_t>(group)], data_->graph);
+  add_edge(data_->hubs[static_cast<std::size_t>(group)], v, data_->graph);
+}
+
+void NodeGroups::take_out(const Node* node) {
+  const Vertex v = data_->vertex(node);
+  ensure(data_->group[v] != kAlone, "a node is taken out of no group");
+  const Vertex hub = data_->hubs[static_cast<std::size_t>(data_->group[v])];
+  remove_edge(v, hub, data_->graph);
+  remove_edge(hub, v, data_->graph);
+  data_->group[v] = kAlone;
+}
+
+bool NodeGroups::leads_to(const Node* node, const Node* to) const {
+  return data_->reached_from(data_->readers(data_->vertex(node)))[data_->vertex(to)];
+}
+
+bool NodeGroups::closes_circle(const Node* node, int group) const {
+  const Vertex v = data_->vertex(node);
+  ensure(data_->group[v] == kAlone, "a node that is in a group is asked for another");
+  std::vector<Vertex> outside = data_->readers(v);
+  std::erase_if(outside, [&](Vertex reader) { return data_->group[reader] == group; });
+  return !outside.empty() && data_->reached_from(outside)[data_->hubs[static_cast<std::size_t>(group)]];
+}
+
+}  // namespace gradc
