@@ -22,6 +22,8 @@
 #include <set>
 
 #include "compiler/analysis/contraction.h"
+#include "compiler/analysis/order.h"
+#include "compiler/analysis/reachability.h"
 #include "compiler/analysis/reduction.h"
 #include "compiler/passes/pass.h"
 #include "ir/op.h"
@@ -102,7 +104,7 @@ std::vector<std::int64_t> kept(const std::vector<std::int64_t>& shape) {
 
 class Fuser {
  public:
-  Fuser(Function& function, const Options& options) : function_(function) {
+  Fuser(Function& function, const Options& options) : function_(function), groups_(function.body) {
     for (const auto& node : function.body.nodes) {
       facts_[node.get()] = facts_of(*node, options.target);
       for (const Value* operand : node->operands) readers_[operand].push_back(node.get());
@@ -114,15 +116,16 @@ class Fuser {
     auto& nodes = function_.body.nodes;
     for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) place(node->get());
     for (Cluster& cluster : clusters_) evict_views(cluster);
+    auto group_of = [&](const Node* n) {
+      return facts(n).sort == Sort::free && cluster_of(n) < 0 ? kCopied : cluster_of(n);
+    };
+    ensure(nodes_on_circles(function_.body, group_of).empty(), "fusions read each other in a circle");
     return write();
   }
 
  private:
   const Facts& facts(const Node* node) const { return facts_.at(node); }
-  int cluster_of(const Node* node) const {
-    auto found = cluster_of_.find(node);
-    return found == cluster_of_.end() ? -1 : found->second;
-  }
+  int cluster_of(const Node* node) const { return groups_.of(node); }  // -1: none
 
   // Who reads a node's results: clusters, through free nodes; -1 stands for the function's results and views outside.
   void collect_readers(const Node* node, std::set<int>& clusters, std::set<const Node*>& direct) const {
@@ -177,7 +180,7 @@ class Fuser {
     if (f.sort == Sort::contraction) cluster.kind = "contract";
     if (f.sort == Sort::scatter) cluster.kind = "scatter";
     cluster.nodes.insert(node);
-    cluster_of_[node] = static_cast<int>(clusters_.size());
+    groups_.put(node, static_cast<int>(clusters_.size()));
     clusters_.push_back(std::move(cluster));
   }
 
@@ -192,7 +195,7 @@ class Fuser {
     if (f.sort == Sort::contraction) c.kind = "contract";
     if (f.sort == Sort::reduction && c.kind == "loop") c.kind = is_window(f) ? "window" : "reduce";
     c.nodes.insert(node);
-    cluster_of_[node] = cluster;
+    groups_.put(node, cluster);
   }
 
   bool may_join(const Node* node, int cluster, const std::set<int>& clusters,
@@ -201,7 +204,7 @@ class Fuser {
     const Facts& f = facts(node);
     if (c.nodes.size() >= kMostNodes || c.kind == "scatter" || f.elements == 0) return false;
     bool alone = clusters.size() == 1;
-    if (!alone && leads_back(node, cluster)) return false;
+    if (!alone && groups_.closes_circle(node, cluster)) return false;
     if (!alone && c.kind == "reduce" && f.sort == Sort::pointwise && !fits_rows(c, node)) return false;
     if (!alone && c.kind != "reduce" && f.sort != Sort::reduction && !same_elements(c, f.elements)) return false;
     switch (f.sort) {
@@ -350,33 +353,6 @@ class Fuser {
     });
   }
 
-  // Whether something that reads the node outside the cluster leads into the cluster: joining would make a circle.
-  bool leads_back(const Node* node, int cluster) const {
-    std::set<const Node*> seen;
-    std::vector<const Node*> open;
-    auto push_readers = [&](const Node* n) {
-      for (const auto& result : n->results) {
-        auto found = readers_.find(result.get());
-        if (found == readers_.end()) continue;
-        for (const Node* reader : found->second)
-          if (seen.insert(reader).second) open.push_back(reader);
-      }
-    };
-    push_readers(node);
-    std::erase_if(open, [&](const Node* n) { return cluster_of(n) == cluster; });
-    std::erase_if(seen, [&](const Node* n) { return cluster_of(n) == cluster; });
-    while (!open.empty()) {
-      const Node* n = open.back();
-      open.pop_back();
-      int k = cluster_of(n);
-      if (k == cluster) return true;
-      push_readers(n);
-      if (k >= 0)
-        for (const Node* mate : clusters_[static_cast<std::size_t>(k)].nodes) push_readers(mate);
-    }
-    return false;
-  }
-
   // Reshapes at the rim of a cluster are views of what is in memory anyway.
   void evict_views(Cluster& c) {
     bool changed = true;
@@ -393,7 +369,7 @@ class Fuser {
             });
         if (!first && !last) continue;
         c.nodes.erase(node);
-        cluster_of_.erase(node);
+        groups_.take_out(node);
         changed = true;
       }
     }
@@ -526,7 +502,7 @@ class Fuser {
   std::map<const Value*, std::vector<const Node*>> readers_;
   std::set<const Value*> results_;
   std::vector<Cluster> clusters_;
-  std::map<const Node*, int> cluster_of_;
+  NodeGroups groups_;  // the clusters by their numbers
   std::vector<std::unique_ptr<Node>> old_;
   mutable std::map<const Node*, bool> follows_contraction_;
   std::set<const Node*> emitted_;
