@@ -5,6 +5,7 @@
 
 #include "compiler/lower/lower.h"
 #include "compiler/passes/pass.h"
+#include "compiler/reproduce.h"
 #include "ir/diagnostic.h"
 #include "ir/op.h"
 #include "ir/verify.h"
@@ -36,6 +37,7 @@ void specialize(Module& module, const Binding& binding, const Options& options) 
   const std::set<std::string> called = called_functions(module);
   run("inline_calls", module, options);
   std::erase_if(module.functions, [&](const auto& function) { return called.contains(function->name); });
+  if (options.before) options.before("bind_symbols", module);
   const bool changed = bind_symbols(module, binding);
   if (options.verify_each) verify_or_die(module, "bind_symbols");
   if (options.observe) options.observe("bind_symbols", module, changed);
@@ -72,13 +74,22 @@ KernelModule lower(const Module& module, const StateLayout& state, const Options
   return kernels;
 }
 
+void run_stages(Module& module, const Binding& binding, const Options& options) {
+  specialize(module, binding, options);
+  differentiate(module, options);
+  optimize(module, options);
+  fuse(module, options);
+}
+
 KernelModule compile_to_kernels(std::unique_ptr<Module> module, const StateLayout& state, const Binding& binding,
                                 const Options& options) {
-  specialize(*module, binding, options);
-  differentiate(*module, options);
-  optimize(*module, options);
-  fuse(*module, options);
-  return lower(*module, state, options);
+  const std::unique_ptr<Module> original = clone_module(*module);
+  try {
+    run_stages(*module, binding, options);
+    return lower(*module, state, options);
+  } catch (const InternalError& error) {
+    throw InternalError(error.what() + write_reproducer(*original, binding, options));
+  }
 }
 
 }  // namespace gradc

@@ -19,6 +19,8 @@ struct Options {
   std::int64_t memory_limit = 0;   // bytes; 0: none
   bool verify_each = false;        // verifier after every pass
   const Module* module = nullptr;  // what the function of a pass belongs to; set by run_pass
+  // Called before every pass.
+  std::function<void(std::string_view pass, const Module& module)> before;
   // Called after every pass of every function, with the pass's name and whether it changed anything.
   std::function<void(std::string_view pass, const Module& module, bool changed)> observe;
 };
@@ -34,7 +36,10 @@ void fuse(Module& module, const Options& options);
 // → kernel programs, memory planned. Every function of the module becomes a program of its name.
 KernelModule lower(const Module& module, const StateLayout& state, const Options& options);
 
-// All of the above.
+// The stages above `lower`, in order.
+void run_stages(Module& module, const Binding& binding, const Options& options);
+
+// All of the above. A defect of gradc (InternalError) leaves the graph it failed on behind (compiler/reproduce.h).
 KernelModule compile_to_kernels(std::unique_ptr<Module> module, const StateLayout& state, const Binding& binding,
                                 const Options& options);
 

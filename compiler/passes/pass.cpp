@@ -41,6 +41,7 @@ bool is_to_be_differentiated(const Function& function, const Options& options) {
 }
 
 bool run_pass(const Pass& pass, Module& module, const Options& options) {
+  if (options.before) options.before(pass.name, module);
   Options inner = options;
   inner.module = &module;
   bool changed = false;
