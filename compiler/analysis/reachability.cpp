@@ -21,7 +21,7 @@ struct NodeGroups::Data {
 
   Vertex vertex(const Node* node) const {
     std::optional<Vertex> found = nodes.vertex(node);
-    ensure(found.has_value(), "a node of another region is put into a group");
+    ensure(found.has_value(), "the node is of another region than the groups");
     return *found;
   }
 
@@ -78,6 +78,7 @@ bool NodeGroups::leads_to(const Node* node, const Node* to) const {
 bool NodeGroups::closes_circle(const Node* node, int group) const {
   const Vertex v = data_->vertex(node);
   ensure(data_->group[v] == kAlone, "a node that is in a group is asked for another");
+  ensure(group >= 0 && static_cast<std::size_t>(group) < data_->hubs.size(), "a group without members is asked for");
   std::vector<Vertex> outside = data_->readers(v);
   std::erase_if(outside, [&](Vertex reader) { return data_->group[reader] == group; });
   return !outside.empty() && data_->reached_from(outside)[data_->hubs[static_cast<std::size_t>(group)]];

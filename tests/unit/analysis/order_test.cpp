@@ -191,3 +191,14 @@ TEST_CASE("a circle is closed through another group too") {
   grouped.put(f["d"], 1);
   CHECK(grouped.closes_circle(f["a"], 0));  // a → c, with d, → e
 }
+
+TEST_CASE("groups refuse what has no meaning") {
+  const Parsed f(kDiamond), other(kDiamond);
+  NodeGroups grouped(*f.body);
+  grouped.put(f["a"], 0);
+  CHECK_THROWS_AS(grouped.put(f["a"], 1), InternalError);
+  CHECK_THROWS_AS(grouped.take_out(f["b"]), InternalError);
+  CHECK_THROWS_AS(grouped.closes_circle(f["a"], 0), InternalError);
+  CHECK_THROWS_AS(grouped.closes_circle(f["b"], 7), InternalError);
+  CHECK_THROWS_AS(grouped.of(other["a"]), InternalError);
+}
