@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "compiler/api/explain.h"
 #include "compiler/api/run_data.h"
 #include "compiler/driver/run_arguments.h"
 
@@ -81,6 +82,14 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
   options.catch_interrupt = true;
   options.quiet = session.quiet;
 
+  Location culprit = program->location;
+  options.explain = [&](const runtime::NonFinite& found) -> std::string {
+    const std::optional<NonFiniteOrigin> origin = explain_non_finite(compiler, program->name, found);
+    if (!origin) return "";
+    culprit = origin->location;
+    return "; " + origin->message;
+  };
+
   runtime::Block state(compiler.state().bytes);
   const runtime::FitResult result =
       runtime::fit(provider(compiler), compiler.state(), state,
@@ -88,7 +97,7 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
   print_result(session, given, result);
   if (result.outcome == runtime::Outcome::interrupted) return kInterrupted;
   if (result.outcome != runtime::Outcome::non_finite) return kDone;
-  throw UserError(program->location, result.message);
+  throw UserError(culprit, result.message);
 }
 
 }  // namespace
