@@ -59,6 +59,10 @@ def sigmoid(x):
     return np.where(x >= 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))))
 
 
+def elu(x, alpha):
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
 UNARY = [
     ("negate", np.negative),
     ("abs", np.abs),
@@ -81,6 +85,14 @@ UNARY = [
     ("sigmoid", sigmoid),
     ("relu", lambda x: np.where(x > 0, x, np.where(np.isnan(x), x, 0.0))),
     ("softplus", lambda x: np.logaddexp(0, x)),
+    ("leaky_relu", lambda x: np.where(x > 0, x, 0.01 * x)),
+    ("elu", lambda x: elu(x, 1)),
+    ("selu", lambda x: 1.0507009873554804934 * elu(x, 1.6732632423543772848)),
+    ("gelu", lambda x: 0.5 * x * np.vectorize(math.erfc)(-x / math.sqrt(2))),
+    ("silu", lambda x: x * sigmoid(x)),
+    ("softsign", lambda x: x / (1 + np.abs(x))),
+    ("hard_sigmoid", lambda x: np.clip(x, -3, 3) / 6 + 0.5),
+    ("hard_tanh", lambda x: np.clip(x, -1, 1)),
     ("is_nan", np.isnan),
     ("is_finite", np.isfinite),
     ("stop_gradient", lambda x: x),
@@ -213,6 +225,26 @@ def movement():
     case("one_hot", [np.array([2, 0, 3, -1], dtype=np.int32)], np.array([[0, 0, 1], [1, 0, 0], [0, 0, 0], [0, 0, 0]], dtype=np.float32), classes=3)
 
 
+def rearrangement():
+    x = RANDOM.uniform(-2, 2, (2, 1, 3))
+    case("squeeze", [x], x.squeeze(1), axis=[-2])
+    case("squeeze", [x], x.squeeze())
+    case("expand_dims", [x], np.expand_dims(x, (0, -1)), axis=[-1, 0])
+    case("expand", [x], np.broadcast_to(x, (4, 2, 5, 3)), shape=(4, 2, 5, 3))
+    case("stack", [x, -x, 2 * x], np.stack([x, -x, 2 * x], axis=-1), axis=-1)
+    case("tile", [x], np.tile(x, (2, 3)), repeats=[2, 3])
+    case("tile", [x[0, 0]], np.tile(x[0, 0], (2, 3)), repeats=[2, 3])
+    x = RANDOM.uniform(-2, 2, (4, 5))
+    case("roll", [x], np.roll(x, (1, -7), (0, 1)), shift=[1, -7], axis=[0, 1])
+    case("pad_reflect", [x], np.pad(x, ((2, 3), (4, 0)), mode="reflect"), low=[2, 4], high=[3, 0])
+    case("pad_edge", [x], np.pad(x, ((2, 5), (0, 7)), mode="edge"), low=[2, 0], high=[5, 7])
+    index = np.array([[0, 4, 2], [1, 1, 1], [3, 0, 4], [9, -3, 2]], dtype=np.int32)
+    case("take_along_axis", [x, index], np.take_along_axis(x, np.clip(index, 0, 4), axis=1), axis=1)
+    index = np.array([[3, 0, 1, 2, 2]], dtype=np.int64)
+    case("take_along_axis", [x, index], np.take_along_axis(x, index, axis=0), axis=0)
+    case("outer", [x[0], x[:, 1]], np.outer(x[0], x[:, 1]))
+
+
 # ---- reductions, products ----
 
 
@@ -322,6 +354,59 @@ def softmaxes():
     case("softmax_cross_entropy", [np.full((1, 10), 3.25), np.array([7], dtype=np.int32)], np.array([math.log(10)]), 1e-15)
 
 
+def activations():
+    """By attributes; their plain forms are rows of UNARY."""
+    x = RANDOM.uniform(-4, 4, 15)
+    case("leaky_relu", [x], np.where(x > 0, x, 0.25 * x), negative_slope=0.25)
+    case("elu", [x], elu(x, 0.5), 1e-15, alpha=0.5)
+    tanh_form = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    case("gelu", [x], tanh_form, 1e-15, approximate=True)
+    case("gelu", [np.array([-1e200, 1e200, -40.0])], np.array([0.0, 1e200, 0.0]), 1e-15, approximate=True)
+    case("maxout", [x], x.reshape(5, 3).max(axis=1), pieces=3)
+    y = x[:12].reshape(2, 6)
+    case("maxout", [y], np.maximum(y[::2], y[1::2]), pieces=2, axis=0)
+
+
+def losses():
+    x, label = RANDOM.uniform(-4, 4, (4, 5)), np.array([0, 3, 4, 2], dtype=np.int32)
+    log_p = x - log_sum_exp(x, 1)
+    smooth = 0.9 * np.eye(5)[label] + 0.1 / 5
+    case("softmax_cross_entropy", [x, label], -(smooth * log_p).sum(axis=1), 1e-14, label_smoothing=0.1)
+    q = RANDOM.dirichlet(np.ones(5), 4)
+    case("softmax_cross_entropy_soft", [x, q], -(q * log_p).sum(axis=1), 1e-14)
+    case("softmax_cross_entropy_soft", [x, q], -((0.9 * q + 0.1 / 5) * log_p).sum(axis=1), 1e-14, label_smoothing=0.1)
+    masked = np.array([[-np.inf, 0.0, 0.0]])
+    case("softmax_cross_entropy_soft", [masked, np.array([[0.0, 0.5, 0.5]])], np.array([math.log(2)]), 1e-15)
+    margins = np.maximum(0, x - x[np.arange(4), label][:, None] + 1)
+    margins[np.arange(4), label] = 0
+    case("multiclass_hinge", [x, label], margins.sum(axis=1), 1e-14)
+    # The scores of cat, car and frog of CS231n's lecture 3: 2.9, 0 and 12.9.
+    cs231n = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])
+    case("multiclass_hinge", [cs231n, np.array([0, 1, 2], dtype=np.int32)], np.array([2.9, 0.0, 12.9]), 1e-14)
+    sign = np.where(RANDOM.uniform(-1, 1, (4, 5)) > 0, 1.0, -1.0)
+    case("binary_hinge", [x, sign], np.maximum(0, 1 - sign * x), 1e-15)
+    case("binary_hinge", [x, np.asarray(-1.0)], np.maximum(0, 0.5 + x), 1e-15, margin=0.5)
+    case("perceptron_loss", [x, sign], np.maximum(0, -sign * x), 1e-15)
+    target = RANDOM.uniform(0, 1, (4, 5))
+    p = sigmoid(x)
+    case("binary_cross_entropy_with_logits", [x, target], -target * np.log(p) - (1 - target) * np.log1p(-p), 1e-14)
+    extreme = np.array([800.0, -800.0, 40.0, -40.0])
+    case("binary_cross_entropy_with_logits", [extreme, np.array([1.0, 0, 1, 0])], np.array([0, 0, math.exp(-40), math.exp(-40)]), 1e-15)
+    case("binary_cross_entropy_with_logits", [extreme, np.array([0.0, 1, 0, 1])], np.array([800.0, 800, 40, 40]), 1e-15)
+    case("squared_error", [x, target], 0.5 * (x - target) ** 2, 1e-15)
+    case("squared_error", [x, np.asarray(2.0)], (x - 2) ** 2, 1e-15, half=False)
+    case("absolute_error", [x, target], np.abs(x - target), 1e-15)
+    d = np.abs(x - target)
+    case("huber", [x, target], np.where(d <= 1.5, 0.5 * d**2, 1.5 * (d - 0.75)), 1e-15, delta=1.5)
+    case("kl_unit_normal", [x, target], 0.5 * (x**2 + np.exp(target) - 1 - target), 1e-15)
+    v = np.array([1e-6, -1e-3])
+    case("kl_unit_normal", [np.zeros(2), v], v**2 / 4 + v**3 / 12 + v**4 / 48 + v**5 / 240, 1e-9)
+    cosine = (x * target).sum(axis=1) / np.linalg.norm(x, axis=1) / np.linalg.norm(target, axis=1)
+    case("cosine_similarity", [x, target], cosine, 1e-14)
+    case("cosine_similarity", [x, np.zeros((4, 5))], np.zeros(5), 1e-15, axis=0)
+    case("cosine_loss", [x, target], 1 - cosine, 1e-14)
+
+
 def philox(counter, key):
     """Salmon et al. 2011, checked against three of the authors' known answers below."""
     c, k = list(counter), list(key)
@@ -352,7 +437,8 @@ def random_numbers():
         case("random_normal", operands, normal.astype(np.float32), 2e-6, shape=(4,), dtype="f32")
 
 
-for write in [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers]:
+WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses]
+for write in WRITERS:
     write()
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.txt"), "w") as out:
     out.write("# Written by make_ops.py.\n" + "\n".join(CASES) + "\n")

@@ -76,6 +76,36 @@ TEST_CASE("elementwise kinks have their stated subgradient") {
   CHECK(gradient("minimum", {{"f64[2]", {1, 2}}, {"f64[2]", {2, 1}}}) == Values{1, 0});
 }
 
+TEST_CASE("activations have their stated subgradient") {
+  CHECK(gradient("leaky_relu", {{"f64[3]", {0, -1, 2}}}, {{"negative_slope", 0.25}}) == Values{0.25, 0.25, 1});
+  CHECK(gradient("elu", {{"f64[3]", {0, 1000, -1000}}}, {{"alpha", 0.5}}) == Values{0.5, 1, 0});
+  check_near(gradient("selu", {{"f64[2]", {0, 1000}}}), {1.7581, 1.0507}, 1e-4);
+  CHECK(gradient("hard_tanh", {{"f64[4]", {-1, 1, -2, 2}}}) == Values{1, 1, 0, 0});
+  CHECK(gradient("hard_sigmoid", {{"f64[4]", {-3, 3, -4, 4}}}) == Values{1. / 6, 1. / 6, 0, 0});
+  CHECK(gradient("softsign", {{"f64[3]", {0, 1, 1e200}}}) == Values{1, 0.25, 0});
+  CHECK(gradient("maxout", {{"f64[4]", {3, 3, 1, 2}}}, {{"pieces", std::int64_t{2}}}) == Values{0.5, 0.5, 0, 1});
+  CHECK(gradient("gelu", {{"f64[3]", {0, 1e200, -1e200}}}, {{"approximate", true}}) == Values{0.5, 1, 0});
+  CHECK(gradient("gelu", {{"f64[3]", {0, 40, -40}}}) == Values{0.5, 1, 0});
+}
+
+TEST_CASE("losses have their stated subgradient, and no NaN far from the target") {
+  CHECK(gradient("absolute_error", {{"f64[3]", {1, 2, 3}}, {"f64[]", {2}}}) == Values{-1, 0, 1});
+  CHECK(gradient("absolute_error", {{"f64[3]", {0, 2, 7}}, {"f64[]", {1}}}, {}, 1) == Values{-1});
+  CHECK(gradient("huber", {{"f64[4]", {0.5, 1, 3, kInf}}, {"f64[]", {0}}}) == Values{0.5, 1, 1, 1});
+  CHECK(gradient("binary_hinge", {{"f64[3]", {1, 0, 2}}, {"f64[]", {1}}}) == Values{0, -1, 0});
+  CHECK(gradient("perceptron_loss", {{"f64[3]", {0, -1, 1}}, {"f64[]", {1}}}) == Values{0, -1, 0});
+  CHECK(gradient("multiclass_hinge", {{"f64[1,3]", {1, 0, 2}}, {"i32[1]", {0}}}) == Values{-1, 0, 1});
+  CHECK(gradient("binary_cross_entropy_with_logits", {{"f64[3]", {0, 1000, -1000}}, {"f64[3]", {1, 0, 0}}}) ==
+        Values{-0.5, 1, 0});
+  CHECK(gradient("softmax_cross_entropy_soft", {{"f64[1,2]", {800, -800}}, {"f64[1,2]", {0, 1}}}) == Values{1, -1});
+  CHECK(gradient("softmax_cross_entropy_soft", {{"f64[1,3]", {-kInf, 0, 0}}, {"f64[1,3]", {0, 1, 0}}}) ==
+        Values{0, -0.5, 0.5});
+  check_near(gradient("softmax_cross_entropy", {{"f64[1,2]", {0, 0}}, {"i32[1]", {0}}}, {{"label_smoothing", 0.5}}),
+             {-0.25, 0.25}, 1e-15);
+  CHECK(gradient("cosine_similarity", {{"f64[2]", {0, 0}}, {"f64[2]", {3, 4}}}, {}, 1) == Values{0, 0});
+  for (double d : gradient("cosine_loss", {{"f64[2]", {0, 0}}, {"f64[2]", {0, 0}}})) CHECK(d == 0);
+}
+
 TEST_CASE("reductions share a gradient evenly among ties, max_pool gives it to the first") {
   CHECK(gradient("max", {{"f64[4]", {5, 1, 5, 5}}}) == Values{1. / 3, 0, 1. / 3, 1. / 3});
   CHECK(gradient("min", {{"f64[2,2]", {1, 1, 0, 4}}}, {{"axis", IntList{1}}}) == Values{0.5, 0.5, 1, 0});
