@@ -1,5 +1,6 @@
-// Reductions: sum, product, extremes, any, all, mean, argmax and argmin.
+// Reductions: sum, product, extremes, any, all, mean, argmax and argmin, variance, norm, count_nonzero.
 #include <algorithm>
+#include <cmath>
 
 #include "ir/ops/entry.h"
 
@@ -363,6 +364,139 @@ void register_places(Registry& registry) {
        .samples = place_samples()});
 }
 
+// ---- variance:  Σ c² / (n - ddof) with c = x - mean x,  dy = 2 / (n - ddof) Σ c dx
+
+double degrees_of_freedom(const Call& call) {
+  return static_cast<double>(reduced_count(call)) - static_cast<double>(call.attributes.integer("ddof"));
+}
+
+Term deviation(const Call& call, Term x) {
+  return x - apply("mean", {x}, {{"axis", reduced_axes(call)}, {"keep", true}});
+}
+
+Terms compose_variance(Builder&, const Call& call, std::span<const Term> x) {
+  Term square = apply("square", {deviation(call, x[0])});
+  return {reduce_sum(square, reduced_axes(call), call.attributes.boolean("keep")) / degrees_of_freedom(call)};
+}
+
+Terms variance_vjp(const Derivation& d, std::span<const Term> g) {
+  return {spread(d, g[0] * (2 / degrees_of_freedom(d.call))) * deviation(d.call, d.x())};
+}
+
+Terms variance_jvp(const Derivation& d, std::span<const Term> t) {
+  return {sum_like(d, deviation(d.call, d.x()) * t[0]) * (2 / degrees_of_freedom(d.call))};
+}
+
+void register_variance(Registry& registry) {
+  std::vector<AttributeSpec> attributes = reduction_attributes();
+  attributes.push_back({"ddof", AttributeKind::integer, "subtracted from the number of summands", std::int64_t{0}});
+  std::vector<Sample> samples = without_derivative_over_none(reduction_samples(-2, 2));
+  samples.push_back(reduction_sample("f64[5]", {}, false, -2, 2));
+  samples.back().attributes.set("ddof", std::int64_t{1});
+  registry.add({.name = "variance",
+                .doc = "Mean square of the distance from the mean over dimensions (numpy.var); divided by n - ddof "
+                       "rather than n.",
+                .kind = Kind::composite,
+                .operands = {{"x", "a float"}},
+                .attributes = std::move(attributes),
+                .infer = reduces(Accepts::floats),
+                .compose = compose_variance,
+                .vjp = variance_vjp,
+                .jvp = variance_jvp,
+                .samples = std::move(samples)});
+}
+
+// ---- norm:  Σ |x|, √Σ x² or max |x|;  the second has dy = Σ x dx / y, and 0 at y = 0
+
+double norm_order(const Call& call) {
+  double order = call.attributes.number("order");
+  if (order != 1 && order != 2 && order != INFINITY)
+    call.fail("`order` must be 1, 2 or inf, got " + str(Attribute(order)));
+  return order;
+}
+
+Types infer_norm(const Call& call) {
+  norm_order(call);
+  return reduces(Accepts::floats)(call);
+}
+
+Terms compose_norm(Builder& builder, const Call& call, std::span<const Term> x) {
+  IntList axes = reduced_axes(call);
+  bool keep = call.attributes.boolean("keep");
+  double order = norm_order(call);
+  if (order == 1) return {reduce_sum(apply("abs", {x[0]}), axes, keep)};
+  if (order == 2) return {apply("sqrt", {reduce_sum(apply("square", {x[0]}), axes, keep)})};
+  if (reduced_count(call) == 0) return {builder.term(builder.full(call.op.infer(call)[0], 0))};
+  return {reduce_max(apply("abs", {x[0]}), axes, keep)};
+}
+
+// x / y, and 0 where y = 0.
+Term direction(const Derivation& d) {
+  Term y = spread(d, d.y()), zero = equal(y, 0);
+  return select(zero, y.like(0), d.x() / select(zero, y.like(1), y));
+}
+
+// dy = Σ share dx: the sign of x, its direction, or the sign at the greatest, evenly among ties.
+Term norm_share(const Derivation& d) {
+  double order = norm_order(d.call);
+  if (order == 2) return direction(d);
+  Term sign = apply("sign", {d.x()});
+  if (order == 1) return sign;
+  Term tied = equal(apply("abs", {d.x()}), spread(d, d.y()));
+  Term ties = sum_like(d, cast(tied, d.x().dtype()));
+  return select(tied, sign, sign.like(0)) / spread(d, ties);
+}
+
+Terms norm_vjp(const Derivation& d, std::span<const Term> g) { return {spread(d, g[0]) * norm_share(d)}; }
+
+Terms norm_jvp(const Derivation& d, std::span<const Term> t) { return {sum_like(d, norm_share(d) * t[0])}; }
+
+std::vector<Sample> norm_samples() {
+  std::vector<Sample> samples;
+  for (double order : {1.0, 2.0, static_cast<double>(INFINITY)})
+    for (Sample sample : reduction_samples(0.25, 2)) {
+      sample.attributes.set("order", order);
+      samples.push_back(std::move(sample));
+    }
+  return samples;
+}
+
+void register_norm(Registry& registry) {
+  std::vector<AttributeSpec> attributes = reduction_attributes();
+  attributes.push_back({"order", AttributeKind::number, "1: sum of |x|, 2: Euclidean, inf: greatest |x|", 2.0});
+  registry.add({.name = "norm",
+                .doc = "Length of vectors over dimensions; 0 over none. Subgradient at 0: 0; of order inf evenly among "
+                       "ties.",
+                .kind = Kind::composite,
+                .operands = {{"x", "a float"}},
+                .attributes = std::move(attributes),
+                .infer = infer_norm,
+                .compose = compose_norm,
+                .vjp = norm_vjp,
+                .jvp = norm_jvp,
+                .samples = norm_samples()});
+}
+
+// ---- count_nonzero ----
+
+void register_count(Registry& registry) {
+  std::vector<Sample> samples = concat(with_integers(reduction_samples(-2, 2)), bool_samples());
+  for (Sample& sample : samples) sample.differentiable = false;
+  registry.add({.name = "count_nonzero",
+                .doc = "How many elements are not 0 over dimensions, as i32; NaN counts.",
+                .kind = Kind::composite,
+                .operands = {{"x", "any value"}},
+                .attributes = reduction_attributes(),
+                .infer = [](const Call& call) { return Types{{DType::i32, reduced_shape(call, reduced_axes(call))}}; },
+                .compose =
+                    [](Builder&, const Call& call, std::span<const Term> x) {
+                      Term counts = cast(cast(x[0], DType::boolean), DType::i32);
+                      return Terms{reduce_sum(counts, reduced_axes(call), call.attributes.boolean("keep"))};
+                    },
+                .constant_gradient = true,
+                .samples = std::move(samples)});
+}
+
 }  // namespace
 
 void register_reduction(Registry& registry) {
@@ -371,6 +505,9 @@ void register_reduction(Registry& registry) {
   register_product(registry);
   register_logic(registry);
   register_places(registry);
+  register_variance(registry);
+  register_norm(registry);
+  register_count(registry);
 }
 
 }  // namespace gradc

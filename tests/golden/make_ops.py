@@ -407,6 +407,38 @@ def losses():
     case("cosine_loss", [x, target], 1 - cosine, 1e-14)
 
 
+def moments():
+    x = RANDOM.uniform(-2, 2, (3, 4, 5))
+    for axis in [(0, 2), (1,)]:
+        case("variance", [x], x.var(axis=axis), 1e-14, axis=list(axis))
+        case("variance", [x], x.var(axis=axis, keepdims=True, ddof=1), 1e-14, axis=list(axis), keep=True, ddof=1)
+        case("norm", [x], np.abs(x).sum(axis=axis), 1e-14, axis=list(axis), order=1.0)
+        case("norm", [x], np.sqrt((x * x).sum(axis=axis)), 1e-14, axis=list(axis))
+        case("norm", [x], np.abs(x).max(axis=axis, keepdims=True), axis=list(axis), order="inf", keep=True)
+    shifted = 1e6 + np.array([1.0, 2.0, 3.0, 4.0])
+    case("variance", [shifted], np.asarray(1.25), 1e-15)
+    zeros = np.array([[0.0, -0.0, 1.0], [np.nan, np.inf, 1e-300]])
+    case("count_nonzero", [zeros], np.array([1, 3], dtype=np.int32), axis=[1])
+    case("count_nonzero", [np.array([[3, 0], [-1, 0]], dtype=np.int32)], np.array([[2, 0]], dtype=np.int32), axis=[0], keep=True)
+
+
+def normalizations():
+    x = RANDOM.uniform(-2, 2, (2, 6, 3, 2))
+    standard = lambda v, axis, epsilon: (v - v.mean(axis=axis, keepdims=True)) / np.sqrt(v.var(axis=axis, keepdims=True) + epsilon)
+    case("layer_norm", [x], standard(x, -1, 1e-5), 1e-13)
+    case("layer_norm", [x], standard(x, (1, 3), 0.5), 1e-14, axis=[1, 3], epsilon=0.5)
+    case("group_norm", [x], standard(x.reshape(2, 3, 2, 3, 2), (2, 3, 4), 1e-5).reshape(x.shape), 1e-13, groups=3)
+    for size, alpha, beta, k in [(5, 5e-4, 0.75, 2.0), (2, 3.0, 0.5, 1.0), (9, 1.0, 1.0, 0.5)]:
+        y = np.empty_like(x)
+        for c in range(6):
+            near = x[:, max(0, c - size // 2) : c + (size - 1) // 2 + 1]
+            y[:, c] = x[:, c] * (k + alpha / size * (near**2).sum(axis=1)) ** -beta
+        case("local_response_norm", [x], y, 1e-14, size=size, alpha=alpha, beta=beta, k=k)
+    lengths = np.sqrt((x * x).sum(axis=(1, 2), keepdims=True))
+    case("clip_by_norm", [x], x * np.minimum(1, 3 / lengths), 1e-14, max_norm=3.0, axis=[1, 2])
+    case("clip_by_norm", [x[0, 0]], x[0, 0], max_norm=100.0)
+
+
 def philox(counter, key):
     """Salmon et al. 2011, checked against three of the authors' known answers below."""
     c, k = list(counter), list(key)
@@ -437,7 +469,7 @@ def random_numbers():
         case("random_normal", operands, normal.astype(np.float32), 2e-6, shape=(4,), dtype="f32")
 
 
-WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses]
+WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses, moments, normalizations]
 for write in WRITERS:
     write()
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.txt"), "w") as out:

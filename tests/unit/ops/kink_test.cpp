@@ -106,6 +106,19 @@ TEST_CASE("losses have their stated subgradient, and no NaN far from the target"
   for (double d : gradient("cosine_loss", {{"f64[2]", {0, 0}}, {"f64[2]", {0, 0}}})) CHECK(d == 0);
 }
 
+TEST_CASE("lengths have a gradient at 0 and at ties") {
+  CHECK(gradient("norm", {{"f64[2]", {3, -4}}}) == Values{0.6, -0.8});
+  CHECK(gradient("norm", {{"f64[2]", {0, 0}}}) == Values{0, 0});
+  CHECK(gradient("norm", {{"f64[3]", {0, -2, 2}}}, {{"order", 1.0}}) == Values{0, -1, 1});
+  CHECK(gradient("norm", {{"f64[3]", {0, -2, 2}}}, {{"order", kInf}}) == Values{0, -0.5, 0.5});
+  CHECK(gradient("clip_by_norm", {{"f64[2]", {0, 0}}}, {{"max_norm", 1.0}}) == Values{1, 1});
+  CHECK(gradient("clip_by_norm", {{"f64[2]", {0, 1}}}, {{"max_norm", 1.0}}) == Values{1, 1});
+  CHECK(value("clip_by_norm", {{"f64[2]", {3, 4}}}, {{"max_norm", 1.0}}) == Values{3 * (1 / 5.), 4 * (1 / 5.)});
+  CHECK(gradient("layer_norm", {{"f64[3]", {7, 7, 7}}}) == Values{0, 0, 0});
+  CHECK(gradient("local_response_norm", {{"f64[1,2]", {0, 0}}}, {{"size", std::int64_t{3}}, {"k", 1.0}}) ==
+        Values{1, 1});
+}
+
 TEST_CASE("reductions share a gradient evenly among ties, max_pool gives it to the first") {
   CHECK(gradient("max", {{"f64[4]", {5, 1, 5, 5}}}) == Values{1. / 3, 0, 1. / 3, 1. / 3});
   CHECK(gradient("min", {{"f64[2,2]", {1, 1, 0, 4}}}, {{"axis", IntList{1}}}) == Values{0.5, 0.5, 1, 0});
