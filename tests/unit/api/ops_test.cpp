@@ -13,7 +13,8 @@ using namespace gradc;
 
 namespace {
 
-// Random within the sample's bounds; or with many zeros, infinities, NaN and denormals among the floats.
+// Random within the sample's bounds; or with many zeros, infinities, NaN and denormals among the floats. No denormals
+// for products: by the order of the factors they become 0 before they meet an infinity, or not.
 std::vector<Tensor> arguments(const Trial& trial, bool special, std::mt19937_64& random) {
   const double inf = std::numeric_limits<double>::infinity();
   const double specials[] = {0.0, -0.0, inf, -inf, std::nan(""), 1e-40, 1.0, -0.5};
@@ -22,6 +23,8 @@ std::vector<Tensor> arguments(const Trial& trial, bool special, std::mt19937_64&
     Tensor tensor = random_tensor(parameter->type, trial.sample->low, trial.sample->high, random);
     for (std::int64_t i = 0; special && is_float(parameter->type.dtype) && i < tensor.elements(); ++i)
       if (random() % 3 == 0) tensor.set(i, specials[random() % std::size(specials)]);
+    for (std::int64_t i = 0; trial.op->name == "product" && i < tensor.elements(); ++i)
+      if (tensor.get(i) != 0 && std::abs(tensor.get(i)) < 1e-30) tensor.set(i, 1.0);
     result.push_back(std::move(tensor));
   }
   return result;
