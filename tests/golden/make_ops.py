@@ -439,6 +439,19 @@ def normalizations():
     case("clip_by_norm", [x[0, 0]], x[0, 0], max_norm=100.0)
 
 
+def einsums():
+    for equation, shapes in [
+        ("ij,jk->ki", [(2, 3), (3, 4)]),
+        ("bik,kbj", [(2, 3, 4), (4, 2, 5)]),
+        ("ij,jk,il->lk", [(2, 3), (3, 4), (2, 5)]),
+        ("abc->ca", [(2, 3, 4)]),
+        ("i,j->ji", [(2,), (3,)]),
+        ("ab,cb->", [(2, 3), (4, 3)]),
+    ]:
+        operands = [RANDOM.uniform(-2, 2, shape) for shape in shapes]
+        case("einsum", operands, np.asarray(np.einsum(equation, *operands)), 1e-14, equation=f'"{equation}"')
+
+
 def philox(counter, key):
     """Salmon et al. 2011, checked against three of the authors' known answers below."""
     c, k = list(counter), list(key)
@@ -469,7 +482,7 @@ def random_numbers():
         case("random_normal", operands, normal.astype(np.float32), 2e-6, shape=(4,), dtype="f32")
 
 
-WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses, moments, normalizations]
+WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses, moments, normalizations, einsums]
 for write in WRITERS:
     write()
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.txt"), "w") as out:

@@ -45,6 +45,12 @@ TEST_CASE("shape rules work on symbols") {
         "f32[N,20,28,28]");
   CHECK(inferred("max_pool", {"f32[N,20,28,28]"}, {{"window", ints({2, 2})}}) == "f32[N,20,14,14]");
   CHECK(inferred("softmax_cross_entropy", {"f32[N,10]", "i32[N]"}) == "f32[N]");
+  CHECK(inferred("maxout", {"f32[N,12]"}, {{"pieces", integer(3)}}) == "f32[N,4]");
+  CHECK(inferred("squeeze", {"f32[N,1,3]"}) == "f32[N,3]");
+  CHECK(inferred("expand_dims", {"f32[N,3]"}, {{"axis", ints({1})}}) == "f32[N,1,3]");
+  CHECK(inferred("stack", {"f32[N,3]", "f32[N,3]"}, {{"axis", integer(-1)}}) == "f32[N,3,2]");
+  CHECK(inferred("tile", {"f32[N,3]"}, {{"repeats", ints({2, 1})}}) == "f32[2*N,3]");
+  CHECK(inferred("einsum", {"f32[N,T,8]", "f32[N,T,8]"}, {{"equation", std::string("nti,nsi->nts")}}) == "f32[N,T,T]");
   CHECK(inferred("broadcast", {"f32[10]"}, {{"shape", Shape{Dim(1, "N"), 10}}, {"dims", ints({1})}}) == "f32[N,10]");
 }
 
@@ -78,6 +84,24 @@ TEST_CASE("wrong use is told with both values") {
         "softmax_cross_entropy: `label` must be an integer class, got f32[N]");
   CHECK(inferred("softmax_cross_entropy", {"f32[N,10]", "i32[10]"}) ==
         "softmax_cross_entropy: `label` must be one class for each row of `logits`, got i32[10] for f32[N,10]");
+  CHECK(inferred("softmax_cross_entropy_soft", {"f32[N,10]", "f32[N]"}) ==
+        "softmax_cross_entropy_soft: `label` must be a probability for each of `logits`, got f32[N] for f32[N,10]");
+  CHECK(inferred("squared_error", {"f32[N,1]", "f32[N]"}) ==
+        "squared_error: `target` must have the shape of `prediction`, got f32[N] and f32[N,1]");
+  CHECK(inferred("squared_error", {"f32[N]", "i32[N]"}) ==
+        "squared_error: `target` must have the dtype of `prediction`, got i32[N] and f32[N]; cast one of them");
+  CHECK(inferred("group_norm", {"f32[N,10,4]"}, {{"groups", integer(3)}}) ==
+        "group_norm: can't cut the 10 channels of f32[N,10,4] into 3 groups");
+  CHECK(inferred("norm", {"f32[3]"}, {{"order", 3.0}}) == "norm: `order` must be 1, 2 or inf, got 3.0");
+  CHECK(inferred("squeeze", {"f32[3,1]"}, {{"axis", ints({0})}}) == "squeeze: dimension 0 of f32[3,1] is not 1");
+  CHECK(inferred("pad_reflect", {"f32[3]"}, {{"low", ints({3})}}) ==
+        "pad_reflect: padding 3 must be below the size of dimension 0 of f32[3]");
+  CHECK(inferred("einsum", {"f32[2,3]", "f32[4,5]"}, {{"equation", std::string("ij,jk")}}) ==
+        "einsum: the letter j is both 3 and 4");
+  CHECK(inferred("einsum", {"f32[2,2]"}, {{"equation", std::string("ii->i")}}) ==
+        "einsum: the letter i stands twice in `ii`; diagonals are not taken");
+  CHECK(inferred("einsum", {"f32[2]"}, {{"equation", std::string("i->j")}}) ==
+        "einsum: the letter j of the result is in no operand");
   CHECK(inferred("gather", {"f32[3]", "f32[2]"}) == "gather: `index` must be an integer, got f32[2]");
   CHECK(inferred("broadcast", {"f32[3]"}, {{"shape", Shape{2, 4}}, {"dims", ints({1})}}) ==
         "broadcast: can't stretch dimension 0 of f32[3] to 4");
