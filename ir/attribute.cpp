@@ -2,6 +2,7 @@
 #include "ir/attribute.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 
@@ -85,8 +86,8 @@ bool equal(const Attribute& a, const Attribute& b) {
   if (a.index() != b.index()) return false;
   if (const Literal* literal = std::get_if<Literal>(&a)) return **literal == *std::get<Literal>(b);
   if (const double* number = std::get_if<double>(&a)) {
-    double other = std::get<double>(b);  // by bits: 0 and -0 differ, NaN is itself
-    return std::memcmp(number, &other, sizeof other) == 0;
+    auto bits = [](double value) { return std::bit_cast<std::uint64_t>(value); };  // 0 and -0 differ, NaN is itself
+    return bits(*number) == bits(std::get<double>(b));
   }
   return a == b;
 }

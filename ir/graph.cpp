@@ -299,7 +299,7 @@ void collect_captured(const Region& region, std::unordered_set<const Region*>& i
                       std::unordered_set<const Value*>& seen, std::vector<Value*>& captured) {
   inside.insert(&region);
   auto note = [&](Value* value) {
-    if (!inside.count(value->region) && seen.insert(value).second) captured.push_back(value);
+    if (!inside.contains(value->region) && seen.insert(value).second) captured.push_back(value);
   };
   for (const auto& node : region.nodes) {
     for (Value* operand : node->operands) note(operand);

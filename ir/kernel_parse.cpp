@@ -389,7 +389,7 @@ void Parser::kernel() {
   Kernel k;
   int number = -1;
   k.name = reference(&number);
-  if (kernels_.count(k.name)) fail_at(at, "kernel `" + k.name + "` is defined twice");
+  if (kernels_.contains(k.name)) fail_at(at, "kernel `" + k.name + "` is defined twice");
   k.kind = name("a kernel's kind");
   expect("parallel");
   k.parallel = count("a kernel's parallel extent");

@@ -14,7 +14,7 @@
 namespace gradc {
 namespace {
 
-__extension__ typedef __int128 Wide;  // holds every sum of products of 64-bit numbers that an index makes
+__extension__ using Wide = __int128;  // holds every sum of products of 64-bit numbers that an index makes
 
 constexpr std::int64_t kAlignment = 64;
 constexpr std::size_t kMaxSentences = 100;

@@ -60,7 +60,7 @@ class Verifier {
     }
     for (const auto& node : region.nodes) this->node(*node, region);
     for (const Value* value : region.results)
-      if (!visible_.count(value)) fail("a region yields a value that is not defined in it: `" + value->name + "`");
+      if (!visible_.contains(value)) fail("a region yields a value that is not defined in it: `" + value->name + "`");
     // What a region defines is not visible outside.
     for (const auto& parameter : region.parameters) visible_.erase(parameter.get());
     for (const auto& node : region.nodes)
@@ -72,7 +72,7 @@ class Verifier {
     if (node.parent != &region) fail(op + " does not know its region");
     bool defined = true;
     for (const Value* operand : node.operands)
-      if (!visible_.count(operand)) {
+      if (!visible_.contains(operand)) {
         fail(op + " reads `" + operand->name + "` before it is defined");
         defined = false;
       }

@@ -3,6 +3,7 @@
 // A call is published as a ticket: the number of the call in the upper half of one atomic word, the chunks left to take
 // in the lower half. A worker takes a chunk by counting the lower half down; the exchange fails where another call has
 // begun meanwhile, so a worker that wakes late does nothing, and a call waits only for those that took part in it.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -171,7 +172,7 @@ struct ThreadPool::Shared {
 };
 
 ThreadPool::ThreadPool(int workers) : shared_(std::make_unique<Shared>()) {
-  if (workers < 1) workers = 1;
+  workers = std::max(workers, 1);
   for (int worker = 1; worker < workers; ++worker) {
     shared_->threads.emplace_back([shared = shared_.get(), worker] { shared->serve(worker); });
   }

@@ -70,7 +70,7 @@ class Names {
         "short",    "signed",   "sizeof",   "static",    "struct",   "switch",   "template",  "this",     "throw",
         "true",     "try",      "typedef",  "typeid",    "typename", "union",    "unsigned",  "using",    "virtual",
         "void",     "volatile", "while",    "xor",       "nullptr",  "decltype", "noexcept",  "constexpr"};
-    std::string base = codegen::identifier(name), text = keywords.count(base) ? base + "_" : base;
+    std::string base = codegen::identifier(name), text = keywords.contains(base) ? base + "_" : base;
     for (int i = 2; !take(upper(text)); ++i) text = base + "_" + std::to_string(i);
     return text;
   }
@@ -79,7 +79,7 @@ class Names {
   // A name, and the macros that are made of it.
   bool take(const std::string& name) {
     const std::string all[] = {name, name + "_BYTES", name + "_OFFSET"};
-    if (std::any_of(std::begin(all), std::end(all), [&](const std::string& n) { return used_.count(n) > 0; }))
+    if (std::any_of(std::begin(all), std::end(all), [&](const std::string& n) { return used_.contains(n); }))
       return false;
     used_.insert(std::begin(all), std::end(all));
     return true;

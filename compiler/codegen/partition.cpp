@@ -69,7 +69,7 @@ std::vector<std::vector<KernelPlace>> partition(const KernelModule& module, int 
     auto after = [&](const Part& part) {
       std::int64_t work = part.work + costs[i].instructions;
       for (const std::string& tile : costs[i].tiles)
-        if (!part.tiles.count(tile)) work += of_tile.at(tile);
+        if (!part.tiles.contains(tile)) work += of_tile.at(tile);
       return work;
     };
     auto best =

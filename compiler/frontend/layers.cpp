@@ -128,7 +128,7 @@ Sliding slide(LayerCall& call, std::string_view window_name, std::size_t rank) {
   if (!fits) call.fail(window_name, what + " is larger than its padded input " + by(padded));
   for (std::size_t d = 0; d < rank; ++d)
     if (std::int64_t rest = (padded[d] - extents[d]) % s.stride[d]; rest != 0)
-      call.warn(call.places.count("stride") ? "stride" : window_name,
+      call.warn(call.places.contains("stride") ? "stride" : window_name,
                 what + " with stride " + std::to_string(s.stride[d]) + " leaves out the last " + std::to_string(rest) +
                     " of " + std::to_string(padded[d]) + " positions of dimension " + std::to_string(d + 2));
   return s;
@@ -160,8 +160,9 @@ Term convolution(LayerCall& call, std::size_t rank) {
   if (channels % groups != 0 || filters % groups != 0)
     call.fail("groups", std::to_string(groups) + " groups divide not both the " + std::to_string(channels) +
                             " channels of its input and its " + std::to_string(filters) + " filters");
-  Shape shape = {filters, channels / groups};
-  double fan_in = static_cast<double>(channels / groups);
+  std::int64_t depth = channels / groups;
+  Shape shape = {filters, depth};
+  double fan_in = static_cast<double>(depth);
   for (std::int64_t size : s.window) {
     shape.push_back(size);
     fan_in *= static_cast<double>(size);
@@ -292,7 +293,7 @@ LayerSpec convolution_spec(std::size_t rank) {
           [rank](LayerCall& call) { return convolution(call, rank); }};
 }
 
-LayerSpec pool_spec(std::string op, std::size_t rank) {
+LayerSpec pool_spec(const std::string& op, std::size_t rank) {
   std::string name = op + std::to_string(rank) + "d";
   LayerSpec spec{name,
                  std::string(op == "max_pool" ? "maximum" : "average") + " over windows of [N, channels, spatial…]",

@@ -44,7 +44,7 @@ class ProgramWriter {
       bool frozen = std::any_of(model_.frozen_.begin(), model_.frozen_.end(),
                                 [&](const auto& glob) { return matches(glob.first, state.name); });
       if (state.kind == StateEntry::Kind::parameter && is_float(state.value->type.dtype) && named && !frozen &&
-          marked_.count(state.value))
+          marked_.contains(state.value))
         result.push_back(&state);
     }
     return result;
@@ -109,7 +109,7 @@ class ProgramWriter {
 
   void mark_statistics() {
     for (const DeclaredState& state : model_.states_)
-      if (state.next && marked_.count(state.owner)) mark(state.next);
+      if (state.next && marked_.contains(state.owner)) mark(state.next);
   }
 
   Value* map(Value* value) const {
@@ -120,7 +120,7 @@ class ProgramWriter {
 
   void declare() {
     for (Value* input : model_.inputs_) {
-      if (!marked_.count(input)) continue;
+      if (!marked_.contains(input)) continue;
       Parameter parameter;
       parameter.name = input->name;
       parameter.location = model_.location_of(input);
@@ -128,12 +128,13 @@ class ProgramWriter {
       map_[input] = function_.add_parameter(std::move(parameter), input->type);
     }
     for (const DeclaredState& state : model_.states_)
-      if (marked_.count(state.value)) map_[state.value] = declare_state(state.name, state.value->type, state.location);
+      if (marked_.contains(state.value))
+        map_[state.value] = declare_state(state.name, state.value->type, state.location);
     for (const DeclaredState* state : trained_)
       for (const std::string& slot : slot_names(state->name, request_.optimizer))
         declare_state(slot, state->value->type, state->location);
-    if (marked_.count(model_.key_)) map_[model_.key_] = declare_state("key", model_.key_->type, {});
-    if (training_ || marked_.count(model_.step_)) map_[model_.step_] = declare_state("step", model_.step_->type, {});
+    if (marked_.contains(model_.key_)) map_[model_.key_] = declare_state("key", model_.key_->type, {});
+    if (training_ || marked_.contains(model_.step_)) map_[model_.step_] = declare_state("step", model_.step_->type, {});
   }
 
   Value* declare_state(const std::string& name, Type type, const Location& at) {
@@ -147,7 +148,7 @@ class ProgramWriter {
   void copy() {
     for (const auto& node : model_.region_.nodes) {
       bool wanted = std::any_of(node->results.begin(), node->results.end(),
-                                [&](const auto& result) { return marked_.count(result.get()) > 0; });
+                                [&](const auto& result) { return marked_.contains(result.get()); });
       if (!wanted) continue;
       for (Value* operand : node->operands) map_[operand] = map(operand);
       for (Value* captured : captured_values(*node)) map_[captured] = map(captured);
@@ -223,7 +224,7 @@ class ProgramWriter {
     next_step = next_step + 1;
     for (std::size_t i = 0; i < trained_.size(); ++i) update(*trained_[i], gradients[i], next_step);
     for (const DeclaredState& state : model_.states_)
-      if (state.next && marked_.count(state.owner)) function_.add_result({state.name, Role::state}, map(state.next));
+      if (state.next && marked_.contains(state.owner)) function_.add_result({state.name, Role::state}, map(state.next));
     function_.add_result({"step", Role::state}, next_step.value());
   }
 

@@ -1,5 +1,6 @@
 // The JSON Schema of specs, from the registry and the tables of layers, initialisers and optimizers.
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "compiler/frontend/layers.h"
 #include "compiler/frontend/spec.h"
@@ -21,7 +22,7 @@ Schema with_doc(Schema schema, const std::string& doc) {
 // An object with these keys and no others.
 Schema closed(Schema properties, std::vector<std::string> required = {}) {
   Schema schema = {{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
-  if (!required.empty()) schema["required"] = required;
+  if (!required.empty()) schema["required"] = std::move(required);
   return schema;
 }
 

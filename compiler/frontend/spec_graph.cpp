@@ -83,7 +83,7 @@ void SpecReader::choose_op(NodeDeclaration& node, const Json& json) {
   if (node.op && node.op->internal) node.op = nullptr;
   if (node.op) return;
   std::string advice =
-      blocks_.count(op) ? "; it is a block: write \"block\": \"" + op + "\"" : suggest(op, op_names(functions_));
+      blocks_.contains(op) ? "; it is a block: write \"block\": \"" + op + "\"" : suggest(op, op_names(functions_));
   throw UserError(json.location(), "unknown op `" + op + "`" + advice);
 }
 
@@ -278,8 +278,10 @@ std::vector<std::size_t> SpecReader::order(const std::vector<NodeDeclaration>& n
       } else if (marks[needed] == Mark::open) {
         std::vector<std::size_t> path;
         bool inside = false;
-        for (const auto& [on, at] : stack)
-          if ((inside = inside || on == needed)) path.push_back(on);
+        for (const auto& [on, at] : stack) {
+          inside = inside || on == needed;
+          if (inside) path.push_back(on);
+        }
         report_cycle(nodes, path);
       }
     }
@@ -519,7 +521,7 @@ Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& p
   built_blocks_.emplace(place.names + name, std::pair(node.block, arguments));
   std::vector<BuiltNode> built = read_graph(*node.block->graph, inside, operands.empty() ? nullptr : operands[0].value);
   for (const auto& [local, entry] : inner.names)
-    if (!arguments.count(local) && !std::count(node.block->operands.begin(), node.block->operands.end(), local))
+    if (!arguments.contains(local) && !std::count(node.block->operands.begin(), node.block->operands.end(), local))
       place.scope.names[name + "." + local] = entry;
   if (node.block->result.empty()) {
     if (built.back().poisoned) throw Poisoned{};

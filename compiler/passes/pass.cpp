@@ -10,7 +10,7 @@ namespace gradc {
 
 const std::vector<Pass>& all_passes() {
   static const std::vector<Pass> table = {
-#define GRADC_PASS(name, doc) Pass{#name, doc, static_cast<PassFunction>(&name)},
+#define GRADC_PASS(name, doc) Pass{#name, doc, static_cast<PassFunction>(&(name))},
 #include "compiler/passes/passes.def"
 #undef GRADC_PASS
   };
