@@ -276,7 +276,8 @@ Types infer_pad(const Call& call) {
       call.fail("can't pad dimension " + std::to_string(d) + " of " + x.str() +
                 ", whose size is not known before it is bound");
     std::int64_t size = x.shape[d].factor, between = 0, sum = 0;
-    if (__builtin_mul_overflow(std::max<std::int64_t>(size - 1, 0), interior[d], &between) ||
+    if (interior[d] == INT64_MAX ||  // its index map divides by interior + 1
+        __builtin_mul_overflow(std::max<std::int64_t>(size - 1, 0), interior[d], &between) ||
         __builtin_add_overflow(low[d], high[d], &sum) || __builtin_add_overflow(sum, between, &sum) ||
         __builtin_add_overflow(sum, size, &sum))
       call.fail("the padded size of dimension " + std::to_string(d) + " of " + x.str() + " overflows");

@@ -42,7 +42,10 @@ Shape Window::positions(const Call& call, const Type& image, const std::string& 
     const Dim& extent = image.shape[layout.space(i)];
     if (!extent.is_static())
       call.fail("spatial dimension " + extent.str() + " of " + image.str() + " must be bound to a size first");
-    padded.push_back(extent.factor + low[i] + high[i]);
+    std::int64_t sum = 0;
+    if (__builtin_add_overflow(extent.factor, low[i] + high[i], &sum))
+      call.fail("the padded size of spatial dimension " + extent.str() + " of " + image.str() + " overflows");
+    padded.push_back(sum);
     fits = fits && reach(i) <= padded[i];
   }
   if (!fits) {

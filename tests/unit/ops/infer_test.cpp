@@ -69,6 +69,12 @@ TEST_CASE("wrong use is told with both values") {
         "convolution: stride must be at least 1, got 0");
   CHECK(inferred("max_pool", {"f32[N,20,3,3]"}, {{"window", ints({4, 4})}}) ==
         "max_pool: window 4x4 is larger than its padded input 3x3");
+  CHECK(inferred("max_pool_gradient", {"f32[1,1,1]", "i32[1,1,1]"},
+                 {{"window", ints({1})}, {"low", ints({1})}, {"shape", Shape{1, 1, Dim(INT64_MAX)}}}) ==
+        "max_pool_gradient: the padded size of spatial dimension 9223372036854775807 of f32[1,1,9223372036854775807] "
+        "overflows");
+  CHECK(inferred("pad", {"f32[1]"}, {{"interior", ints({INT64_MAX})}}) ==
+        "pad: the padded size of dimension 0 of f32[1] overflows");
   CHECK(inferred("sum", {"f32[N,10]"}, {{"axis", ints({2})}}) == "sum: axis 2 is outside a value of 2 dimensions");
   CHECK(inferred("sum", {"bool[3]"}) == "sum: `x` must be a number, got bool[3]; cast it first");
   CHECK(inferred("slice", {"f32[5]"}, {{"limit", ints({6})}}) == "slice: limit 6 is outside dimension 0 of f32[5]");
