@@ -25,8 +25,10 @@ struct TemporaryFile {
 
 std::vector<std::byte> link_shared(const std::vector<std::byte>& object) {
   llvm::ErrorOr<std::string> linker = std::make_error_code(std::errc::no_such_file_or_directory);
-  for (const char* name : {"ld.lld", "ld", "cc"})
-    if ((linker = llvm::sys::findProgramByName(name))) break;
+  for (const char* name : {"ld.lld", "ld", "cc"}) {
+    linker = llvm::sys::findProgramByName(name);
+    if (linker) break;
+  }
   if (!linker)
     throw UserError(Location{}, "a shared object needs a linker: none of `ld.lld`, `ld` and `cc` is on PATH");
   TemporaryFile in("o"), out("so"), log("log");
