@@ -20,6 +20,20 @@ bool run(std::string_view name, Module& module, const Options& options) {
   return run_pass(*pass, module, options);
 }
 
+// What a step of the program takes with one worker: the state and the workspace. UserError where it is over the limit,
+// or over what 64 bits can address.
+void check_memory(const KernelProgram& program, std::int64_t state, std::int64_t limit) {
+  std::int64_t needed = 0;
+  if (__builtin_add_overflow(program.arena_bytes, program.worker_bytes, &needed) ||
+      __builtin_add_overflow(needed, state, &needed))
+    throw UserError(Location(), "the program `" + program.name + "` needs more memory than 64 bits can address");
+  if (limit == 0 || needed <= limit) return;
+  throw UserError(Location(), "the program `" + program.name + "` needs " + std::to_string(needed) +
+                                  " bytes of memory (state " + std::to_string(state) + ", workspace " +
+                                  std::to_string(needed - state) + "), --memory-limit allows " + std::to_string(limit) +
+                                  "; a smaller batch needs less");
+}
+
 // Functions that others call; after inlining nobody needs them.
 std::set<std::string> called_functions(const Module& module) {
   std::set<std::string> called;
@@ -70,6 +84,7 @@ KernelModule lower(const Module& module, const StateLayout& state, const Options
   for (const auto& function : module.functions) {
     kernels.programs.push_back(lower_function(*function, state, options));
     plan_memory(kernels.programs.back());
+    check_memory(kernels.programs.back(), state.bytes, options.memory_limit);
   }
   return kernels;
 }

@@ -16,7 +16,7 @@ namespace gradc {
 struct Options {
   int optimize = 2;                // 0: no fusion, scalar code; 1: all but what costs compile time; 2: all
   Target target;                   // set_host_target (compiler/codegen/jit.h) or find_target
-  std::int64_t memory_limit = 0;   // bytes; 0: none
+  std::int64_t memory_limit = 0;   // bytes of state and workspace of a program, one worker; 0: none
   bool verify_each = false;        // verifier after every pass
   const Module* module = nullptr;  // what the function of a pass belongs to; set by run_pass
   // Called before every pass.
@@ -34,6 +34,7 @@ void optimize(Module& module, const Options& options);
 // → grouped into fusions, each of which becomes one kernel or a few.
 void fuse(Module& module, const Options& options);
 // → kernel programs, memory planned. Every function of the module becomes a program of its name.
+// UserError where one needs more than the memory limit.
 KernelModule lower(const Module& module, const StateLayout& state, const Options& options);
 
 // The stages above `lower`, in order.
