@@ -41,12 +41,19 @@ std::string line_of(const std::string& text, std::uint32_t number) {
 
 constexpr std::size_t kWidth = 120;  // columns of source shown
 
+// What a terminal may act on, as a space.
+std::string printable(std::string text) {
+  for (char& c : text)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = ' ';
+  return text;
+}
+
 // The source line and a caret below it, cut around the column where the line is long.
 std::string excerpt(const std::string& line, std::uint32_t column) {
   std::size_t at = column ? std::min<std::size_t>(column - 1, line.size()) : 0;
   std::size_t start = at > kWidth - 20 ? at - (kWidth - 20) : 0;
   std::string shown = line.substr(start, kWidth);
-  std::string text = "  " + shown + "\n";
+  std::string text = "  " + printable(shown) + "\n";
   if (column) {
     text += "  ";
     for (std::size_t i = start; i < at; ++i) text += line[i] == '\t' ? '\t' : ' ';
@@ -109,16 +116,17 @@ void internal_error(const std::string& message) { throw InternalError("internal 
 
 namespace {
 
+// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
+  std::vector<std::size_t> row(b.size() + 1), before(row), before_that(row);
   std::iota(row.begin(), row.end(), 0);
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
+    before_that.swap(before);
+    before = row;
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      std::size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+      row[j] = std::min({before[j - 1] + (a[i - 1] != b[j - 1]), before[j] + 1, row[j - 1] + 1});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before_that[j - 2] + 1);
     }
   }
   return row[b.size()];
@@ -143,6 +151,13 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
 std::string suggest(std::string_view name, const std::vector<std::string>& candidates) {
   std::string best = nearest(name, candidates);
   return best.empty() ? "" : "; did you mean `" + best + "`?";
+}
+
+std::string suggest_or_list(std::string_view name, const std::vector<std::string>& candidates) {
+  std::string list = suggest(name, candidates);
+  if (!list.empty() || candidates.empty()) return list;
+  for (const std::string& candidate : candidates) list += (list.empty() ? "; known: " : ", ") + candidate;
+  return list;
 }
 
 }  // namespace gradc

@@ -67,5 +67,7 @@ inline void ensure(bool holds, const char* what) {
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
 // "; did you mean `x`?" or "".
 std::string suggest(std::string_view name, const std::vector<std::string>& candidates);
+// The same, and where none is near, all of a few candidates: "; known: a, b".
+std::string suggest_or_list(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace gradc

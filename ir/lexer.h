@@ -22,7 +22,10 @@ class Lexer {
 
   // Skips white space and comments (`//` to the end of the line), then looks at the next character; 0 at the end.
   char peek();
-  bool at_end() { return peek() == 0; }
+  bool at_end() {
+    skip_space();
+    return at_ >= text_.size();
+  }
   bool take(std::string_view token);  // punctuation, or a keyword that no identifier character follows
   void expect(std::string_view token);
   bool looking_at(std::string_view token);

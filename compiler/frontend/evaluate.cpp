@@ -23,6 +23,10 @@ std::vector<std::string> Scope::all_names() const {
 
 namespace {
 
+std::string not_an_integer(double n) {
+  return (std::floor(n) != n ? " must be an integer, got " : " is too large for an integer: ") + number_text(n);
+}
+
 // Functions of numbers that fold at once, in f64.
 std::optional<double> fold(const std::string& name, const std::vector<double>& x) {
   static const std::map<std::string, double (*)(double)> unary = {
@@ -232,7 +236,7 @@ IntList Evaluator::integers(const Syntax& syntax, const AttributeSpec& spec, con
   for (const Syntax* item : items) {
     double n = number(*item);
     if (std::floor(n) != n || std::abs(n) > 9007199254740992.0)
-      throw UserError(locate_(item->begin), op + ": `" + spec.name + "` must be an integer, got " + number_text(n));
+      throw UserError(locate_(item->begin), op + ": `" + spec.name + "`" + not_an_integer(n));
     list.push_back(static_cast<std::int64_t>(n));
   }
   return list;
@@ -247,7 +251,7 @@ Dim Evaluator::dim(const Syntax& syntax) {
   }
   double n = number(syntax);
   if (std::floor(n) != n || std::abs(n) > 9007199254740992.0)
-    throw UserError(locate_(syntax.begin), "a dimension must be an integer, got " + number_text(n));
+    throw UserError(locate_(syntax.begin), "a dimension" + not_an_integer(n));
   return Dim(static_cast<std::int64_t>(n));
 }
 

@@ -150,7 +150,7 @@ std::string complete(Initializer& initializer, const Type& type) {
   if (!spec) {
     std::vector<std::string> names;
     for (const InitializerSpec& row : initializers()) names.push_back(row.name);
-    return "unknown initialiser `" + initializer.kind + "`" + suggest(initializer.kind, names);
+    return "unknown initialiser `" + initializer.kind + "`" + suggest_or_list(initializer.kind, names);
   }
   if (initializer.arguments.size() > spec->arguments.size())
     return "initialiser `" + spec->name + "` takes " + std::to_string(spec->arguments.size()) + " arguments, got " +

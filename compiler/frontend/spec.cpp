@@ -304,26 +304,25 @@ void SpecReader::read_block(const std::string& name, const Json& json) {
   if (!expect(json, Json::Kind::object, what)) throw Poisoned{};
   Block block;
   block.operands = {"x"};
-  if (check_keys(json, {"operands", "arguments", "graph", "result"}, what)) {
-    if (const Json* operands = json.find("operands")) block.operands = strings_of(*operands, what + ": `operands`");
-    if (const Json* arguments = json.find("arguments"); arguments && arguments->is(Json::Kind::object)) {
-      for (const JsonMember& argument : arguments->members) {
-        std::optional<double> preset;
-        if (!argument.value.is(Json::Kind::null))
-          preset = number_of(argument.value, globals_, what + ": `" + argument.key + "`");
-        block.arguments.emplace_back(argument.key, preset);
-      }
-    } else if (arguments) {
-      for (const std::string& argument : strings_of(*arguments, what + ": `arguments`"))
-        block.arguments.emplace_back(argument, std::nullopt);
+  if (!check_keys(json, {"operands", "arguments", "graph", "result"}, what)) throw Poisoned{};
+  if (const Json* operands = json.find("operands")) block.operands = strings_of(*operands, what + ": `operands`");
+  if (const Json* arguments = json.find("arguments"); arguments && arguments->is(Json::Kind::object)) {
+    for (const JsonMember& argument : arguments->members) {
+      std::optional<double> preset;
+      if (!argument.value.is(Json::Kind::null))
+        preset = number_of(argument.value, globals_, what + ": `" + argument.key + "`");
+      block.arguments.emplace_back(argument.key, preset);
     }
-    block.result_text = json.find("result");
-    if (block.result_text) block.result = string_of(*block.result_text, what + ": `result`");
-    block.graph = json.find("graph");
-    if (!block.graph) throw UserError(json.location(), what + " needs a `graph`");
-    if (!expect(*block.graph, Json::Kind::array, what + ": `graph`")) throw Poisoned{};
-    if (block.graph->items.empty()) throw UserError(block.graph->location(), what + " has an empty graph");
+  } else if (arguments) {
+    for (const std::string& argument : strings_of(*arguments, what + ": `arguments`"))
+      block.arguments.emplace_back(argument, std::nullopt);
   }
+  block.result_text = json.find("result");
+  if (block.result_text) block.result = string_of(*block.result_text, what + ": `result`");
+  block.graph = json.find("graph");
+  if (!block.graph) throw UserError(json.location(), what + " needs a `graph`");
+  if (!expect(*block.graph, Json::Kind::array, what + ": `graph`")) throw Poisoned{};
+  if (block.graph->items.empty()) throw UserError(block.graph->location(), what + " has an empty graph");
   for (const std::string& operand : block.operands)
     if (!is_identifier(operand))
       throw UserError(json.location(), what + ": `" + operand + "` is no name of an operand");

@@ -175,7 +175,7 @@ OptimizerChoice SpecReader::read_optimizer(const Json& json, std::string& resolv
   const OptimizerSpec* spec = find_optimizer(string_of(*kind, "the optimizer's `kind`"));
   if (!spec)
     throw UserError(kind->location(),
-                    "unknown optimizer `" + kind->text + "`" + suggest(kind->text, optimizer_names()));
+                    "unknown optimizer `" + kind->text + "`" + suggest_or_list(kind->text, optimizer_names()));
   OptimizerChoice choice = default_choice(*spec);
   choice.location = json.location();
   std::vector<std::string> known = {"kind"};

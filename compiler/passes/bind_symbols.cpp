@@ -63,10 +63,12 @@ class Binder {
   }
 
   void bind(Type& type) {
-    if (is_static(type.shape)) return;
-    const std::string before = type.str();
+    const std::string before = is_static(type.shape) ? "" : type.str();
     bind(type.shape);
-    if (!element_count(type.shape)) throw UserError(at_, what_ + ": " + before + " has too many elements");
+    const std::optional<Dim> count = element_count(type.shape);
+    if (!count) throw UserError(at_, what_ + ": " + (before.empty() ? type.str() : before) + " has too many elements");
+    if (count->factor > std::numeric_limits<std::int64_t>::max() / byte_size(type.dtype))
+      throw UserError(at_, what_ + ": " + type.str() + " has more bytes than 64 bits can count");
   }
 
   void bind(Shape& shape) {
