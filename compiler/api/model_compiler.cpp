@@ -44,10 +44,10 @@ std::string chosen_program(const ModelGraph& model, const std::string& name) {
   }
   if (name.empty() && !known.empty()) return known.front();
   if (name.empty()) throw UserError(Location(), "the model has neither programs nor outputs");
+  known.push_back("init");
   std::string list;
   for (const std::string& program : known) list += (list.empty() ? "" : ", ") + program;
-  throw UserError(Location(),
-                  "no program is named `" + name + "`" + suggest(name, known) + "; the model has: " + list + ", init");
+  throw UserError(Location(), "no program is named `" + name + "`" + suggest(name, known) + "; the model has: " + list);
 }
 
 ModelCompiler::ModelCompiler(const ModelGraph& model, Options options)

@@ -155,12 +155,14 @@ void add_check(CLI::App& app, Session& session) {
                     "compares the gradients with finite differences in f64, by the interpreter");
   command->add_flag("--resolved", given->resolved, "prints the spec with every default and block written out");
   command->add_option("--batch", given->batch, "examples for --gradients")
-      ->check(CLI::PositiveNumber)
+      ->check(integer(1, 1 << 20))
       ->capture_default_str();
   command->add_option("--probes", given->probes, "elements of each parameter for --gradients")
-      ->check(CLI::PositiveNumber)
+      ->check(integer(1, 1 << 20))
       ->capture_default_str();
-  command->add_option("--seed", given->seed, "of the values for --gradients")->capture_default_str();
+  command->add_option("--seed", given->seed, "of the values for --gradients")
+      ->check(integer(std::numeric_limits<std::int64_t>::min()))
+      ->capture_default_str();
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       std::unique_ptr<ModelGraph> model = given->spec.load(session);

@@ -1,7 +1,6 @@
 // Files, the spec argument and compile options of the subcommands.
 #include "compiler/driver/command.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +13,7 @@
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/frontend/spec.h"
+#include "gradc/file.h"
 
 namespace gradc::driver {
 
@@ -48,24 +48,7 @@ void write_file(const std::string& path, std::string_view bytes) {
     std::cout.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     return;
   }
-  const std::string aside = path + ".tmp" + std::to_string(getpid());
-  int fd = open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) file_error(path, "can't write");
-  bool written = true;
-  for (std::size_t done = 0; written && done < bytes.size();) {
-    ssize_t count = write(fd, bytes.data() + done, bytes.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    written = count > 0;
-    if (written) done += static_cast<std::size_t>(count);
-  }
-  written = written && fsync(fd) == 0;
-  written = close(fd) == 0 && written;
-  if (!written || rename(aside.c_str(), path.c_str()) != 0) {
-    int why = errno;
-    unlink(aside.c_str());
-    errno = why;
-    file_error(path, "can't write");
-  }
+  runtime::replace_file(path, [&](runtime::FileSink& sink) { sink.write(bytes); });
 }
 
 void SpecArguments::add_to(CLI::App& app) {
@@ -97,10 +80,10 @@ void CompileArguments::add_to(CLI::App& app, bool with_batch) {
       ->capture_default_str();
   app.add_option("--cpu", cpu, "what to compile for: native, or a name such as x86-64, haswell, znver5")
       ->capture_default_str();
-  app.add_option("--memory-limit", memory_limit, "bound on the bytes of a step, as in 64MiB");
+  app.add_option("--memory-limit", memory_limit,
+                 "most bytes of state and workspace that a program may need with one thread, as in 64MiB");
   if (with_batch)
-    app.add_option("--batch", batch, "examples a step; default: the spec's")
-        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
+    app.add_option("--batch", batch, "examples a step; default: the spec's")->check(integer(1, std::int64_t{1} << 32));
 }
 
 Options CompileArguments::options() const {
@@ -117,10 +100,23 @@ Options CompileArguments::options() const {
     for (const Target& known : known_targets()) names.push_back(known.cpu);
     std::string list;
     for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-    throw UserError(Location(), "--cpu " + cpu + " is unknown" + suggest(cpu, names) + " Known: " + list);
+    throw UserError(Location(), "--cpu " + cpu + " is unknown" + suggest(cpu, names) + "; known: " + list);
   }
   result.target = *target;
   return result;
+}
+
+CLI::Validator integer(std::int64_t low, std::int64_t high) {
+  const std::string range = std::to_string(low) + " to " + std::to_string(high);
+  return CLI::Validator(
+      [=](std::string& text) -> std::string {
+        std::int64_t number = 0;
+        const char* last = text.data() + text.size();
+        auto [end, code] = std::from_chars(text.data(), last, number);
+        if (code == std::errc() && end == last && number >= low && number <= high) return "";
+        return "`" + text + "` is no integer from " + range;
+      },
+      "");
 }
 
 std::int64_t parse_size(const std::string& text) {

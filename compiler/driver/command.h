@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,9 @@ struct CompileArguments {
   void add_to(CLI::App& app, bool with_batch = true);
   Options options() const;  // UserError for an unknown CPU or a malformed size
 };
+
+// An option's check: a whole number in [low, high], with no digit left over and no overflow.
+CLI::Validator integer(std::int64_t low, std::int64_t high = std::numeric_limits<std::int64_t>::max());
 
 std::int64_t parse_size(const std::string& text);  // "64MiB", "1.5GB", "4096"
 

@@ -1,4 +1,5 @@
 // gradc dump: what became of a model, at any stage.
+#include <algorithm>
 #include <iostream>
 
 #include "compiler/api/model_compiler.h"
@@ -10,6 +11,7 @@ namespace gradc::driver {
 namespace {
 
 const std::vector<std::string> kStages = {"graph", "grad", "optimized", "fused", "kernel", "memory", "llvm", "asm"};
+constexpr std::ptrdiff_t kGraphStages = 4;  // the first ones
 
 struct Arguments {
   SpecArguments spec;
@@ -46,6 +48,10 @@ std::string text_of(const std::vector<std::byte>& bytes) {
 }
 
 std::string dump(const ModelGraph& model, const Arguments& given) {
+  const bool graph = std::find(kStages.begin(), kStages.end(), given.stage) - kStages.begin() < kGraphStages;
+  if (given.format == "dot" && !graph)
+    throw UserError(Location(), "--format dot draws graphs, and stage " + given.stage +
+                                    " is none; --stage fused is the last that is");
   const Options options = given.compile.options();
   const std::string names[] = {chosen_program(model, given.program)};
   std::unique_ptr<Module> module = programs_of(model, names);

@@ -1,4 +1,6 @@
 // The gradc command: parses the command line, runs one subcommand, turns errors into messages and exit codes.
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -44,10 +46,33 @@ int run(Session& session) {
   }
 }
 
+// CLI11 says of `gradc trian` only that a subcommand is missing.
+void check_subcommand(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  int first = 1;
+  while (first < argc && argv[first][0] == '-') ++first;
+  if (first < argc && std::find(names.begin(), names.end(), argv[first]) == names.end())
+    throw UserError(Location(),
+                    "there is no subcommand `" + std::string(argv[first]) + "`" + suggest_or_list(argv[first], names));
+}
+
+// In the style of all other messages.
+std::string failure(const CLI::App*, const CLI::Error& error) {
+  std::string what = error.what();
+  if (what.size() > 1 && std::isupper(what[0]) && std::islower(what[1]))
+    what[0] = static_cast<char>(std::tolower(what[0]));
+  return "error: " + what + "\nRun with --help for more information.\n";
+}
+
 // CLI11 has exit codes of its own; a mistake in the command line is the user's to mend like any other.
 int parse_and_run(CLI::App& app, Session& session, int argc, char** argv) {
   try {
+    check_subcommand(app, argc, argv);
     app.parse(argc, argv);
+  } catch (const UserError& error) {
+    return report(session, error);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kUserMistake;
   }
@@ -63,6 +88,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("gradc ") + GRADC_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
+  app.failure_message(failure);
   app.add_flag("--json", session.json, "results as JSON");
   app.add_flag("--quiet", session.quiet, "no progress on standard error");
 #define GRADC_COMMAND(name) add_##name(app, session);

@@ -18,7 +18,7 @@ struct DataArguments {
     app.add_option("--data", directory,
                    "folder of the data section's files; without it, its generator or files beside the spec");
     app.add_option("--threads", threads, "worker threads; the results are the same bits for any number")
-        ->check(CLI::Range(1, 1024))
+        ->check(integer(1, 1024))
         ->capture_default_str();
   }
   DataPlace place(const SpecArguments& spec) const {

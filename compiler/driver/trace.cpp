@@ -58,6 +58,25 @@ std::string tensor_text(const Tensor& tensor) {
   return count < tensor.elements() ? text + ", … (" + std::to_string(tensor.elements()) + " elements)" : text;
 }
 
+// Integers must be whole, and within the range that the program declares for them.
+void check_integers(const std::vector<double>& numbers, const Value& value, const Function& function,
+                    const std::string& item) {
+  if (is_float(value.type.dtype)) return;
+  for (std::size_t i = 0; i < function.parameters.size(); ++i) {
+    const Parameter& parameter = function.parameters[i];
+    if (function.body.parameters[i].get() != &value) continue;
+    for (const double number : numbers) {
+      const ScalarValue held = scalar_of(value.type.dtype, number);
+      if (static_cast<double>(integer_of(value.type.dtype, held)) != number)
+        throw UserError(Location(), "--input " + item + ": not all are values of " + value.type.str());
+      if (parameter.lower < parameter.upper &&
+          !(number >= static_cast<double>(parameter.lower) && number < static_cast<double>(parameter.upper)))
+        throw UserError(Location(), "--input " + item + ": outside of the range " + std::to_string(parameter.lower) +
+                                        " to " + std::to_string(parameter.upper - 1));
+    }
+  }
+}
+
 // name=1,2,3 or, one value, for all elements.
 Tensor parse_input(const std::string& item, const Function& function, std::string& name) {
   std::size_t equals = item.find('=');
@@ -77,6 +96,7 @@ Tensor parse_input(const std::string& item, const Function& function, std::strin
       throw UserError(Location(), "--input " + item + ": `" + word + "` is no number");
     numbers.push_back(number);
   }
+  check_integers(numbers, *parameter, function, item);
   const std::int64_t count = parameter->type.elements();
   if (numbers.size() == 1) return Tensor::filled(parameter->type, numbers[0]);
   if (static_cast<std::int64_t>(numbers.size()) != count)

@@ -52,6 +52,8 @@ void print_result(const Session& session, const Arguments& given, const runtime:
 
 int run(Session& session, const ModelGraph& model, const Arguments& given) {
   const ProgramInfo* program = model.program(chosen_program(model, given.program));
+  if (program && !program->trains && !given.program.empty())
+    throw UserError(program->location, "the program `" + program->name + "` does not train: it has no `minimize`");
   if (!program || !program->trains)
     throw UserError(program ? program->location : Location(),
                     "`" + model.name + "` has no program that trains; give one a `minimize` under `programs`");
@@ -111,8 +113,9 @@ void add_train(CLI::App& app, Session& session) {
                       "the run directory: last and best weights, metrics.jsonl, the resolved spec");
   given->data.add_to(*command);
   command->add_option("--epochs", given->epochs, "passes over the training data; default: the spec's")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--seed", given->seed, "of initial weights, shuffling and random ops; default: 0");
+      ->check(integer(1));
+  command->add_option("--seed", given->seed, "of initial weights, shuffling and random ops; default: 0")
+      ->check(integer(std::numeric_limits<std::int64_t>::min()));
   command->add_flag("--resume", given->resume,
                     "continues the run in the directory, to the bits of a run never interrupted");
   command->add_option("--weights", given->weights, "a safetensors file to begin with");
