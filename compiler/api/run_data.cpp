@@ -61,8 +61,10 @@ std::string gibibytes(std::int64_t bytes) {
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
 }
 
+std::int64_t machine_bytes() { return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE); }
+
 void check_memory(const runtime::Executable& executable, const runtime::StateTable& state) {
-  const std::int64_t machine = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
+  const std::int64_t machine = machine_bytes();
   std::int64_t batch = 0;
   for (const runtime::Array& input : executable.inputs) batch += input.bytes();
   for (const runtime::Array& output : executable.outputs) batch += output.bytes();
@@ -75,6 +77,17 @@ void check_memory(const runtime::Executable& executable, const runtime::StateTab
 }
 
 }  // namespace
+
+void check_state_fits(const runtime::StateTable& table) {
+  if (table.bytes <= machine_bytes()) return;
+  throw UserError(Location(), "the model's state needs " + gibibytes(table.bytes) + " of memory, this machine has " +
+                                  gibibytes(machine_bytes()));
+}
+
+runtime::Block make_state(const runtime::StateTable& table) {
+  check_state_fits(table);
+  return runtime::Block(table.bytes);
+}
 
 runtime::Provide provider(ModelCompiler& compiler) {
   return [&compiler](std::string_view program, std::int64_t batch) -> const runtime::Executable& {

@@ -5,7 +5,7 @@ namespace gradc::driver {
 
 runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table,
                           const std::string& weights) {
-  runtime::Block state(table.bytes);
+  runtime::Block state = make_state(table);
   runtime::Runner(provide("init", 1), nullptr).run({}, {}, state.data());
   if (!weights.empty())
     runtime::load_weights(runtime::SafeTensors::read(weights), table, state.data(), runtime::Match::strict);

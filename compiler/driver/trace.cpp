@@ -4,7 +4,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "compiler/api/model_compiler.h"
+#include "compiler/api/run_data.h"
 #include "compiler/autodiff/autodiff.h"
 #include "compiler/driver/command.h"
 #include "compiler/passes/pass.h"
@@ -109,6 +109,7 @@ Tensor parse_input(const std::string& item, const Function& function, std::strin
 std::map<std::string, Tensor> initial_state(const ModelGraph& model, std::int64_t seed) {
   std::map<std::string, Tensor> state;
   if (!model.module->function("init")) return state;
+  check_state_fits(state_table(model.state));
   const std::string names[] = {"init"};
   std::unique_ptr<Module> module = programs_of(model, names);
   specialize(*module, batch_binding(model, 1), {});

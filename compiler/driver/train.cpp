@@ -92,7 +92,7 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
     return "; " + origin->message;
   };
 
-  runtime::Block state(compiler.state().bytes);
+  runtime::Block state = make_state(compiler.state());
   const runtime::FitResult result =
       runtime::fit(provider(compiler), compiler.state(), state,
                    {&*train, validation ? &*validation : nullptr, held_out ? &*held_out : nullptr}, options);

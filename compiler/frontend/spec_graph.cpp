@@ -102,7 +102,8 @@ void SpecReader::choose_kind(NodeDeclaration& node, const Json& list, const Grap
       if (const Json* blocks = root_.find("blocks"); blocks && blocks->find(node.block_name)) throw Poisoned{};
       std::vector<std::string> names;
       for (const auto& [name, known] : blocks_) names.push_back(name);
-      throw UserError(block->location(), "unknown block `" + node.block_name + "`" + suggest_or_list(node.block_name, names));
+      throw UserError(block->location(),
+                      "unknown block `" + node.block_name + "`" + suggest_or_list(node.block_name, names));
     }
     node.block = &found->second;
   }

@@ -30,7 +30,7 @@ class CommandTest(unittest.TestCase):
 
     def run_command(self, *arguments, check=None, **options):
         """Runs gradc; `check` is the exit code that is expected."""
-        done = subprocess.run([GRADC, *map(str, arguments)], cwd=self.folder, capture_output=True, text=True,
+        done = subprocess.run([GRADC, *map(str, arguments)], cwd=self.folder, capture_output=True, text=True, errors='replace',
                               timeout=600, **options)
         if check is not None:
             self.assertEqual(done.returncode, check, f'gradc {" ".join(map(str, arguments))}\n{done.stdout}{done.stderr}')
