@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "compiler/frontend/evaluate.h"
+#include "compiler/frontend/indexing.h"
 #include "compiler/frontend/layers.h"
 #include "compiler/frontend/model_builder.h"
 
@@ -111,14 +112,67 @@ Expr Expr::named(const std::string& name) const {
   return *this;
 }
 
-Expr apply_op(std::string_view name, const std::vector<Expr>& operands, Attributes attributes, Place place) {
+std::vector<Expr> apply_op_all(std::string_view name, const std::vector<Expr>& operands, Attributes attributes,
+                               Place place) {
   Location at = location_of(place);
   const Op& op = find_op(name, at);
   ModelBuilder& model = model_of(operands, name, at);
   std::vector<Operand> values;
   for (const Expr& operand : operands)
     values.push_back(operand.value() ? Operand(operand.value()) : Operand(operand.number()));
-  return {model, model.apply(op, values, std::move(attributes), at)[0]};
+  std::vector<Expr> results;
+  for (Value* result : model.apply(op, values, std::move(attributes), at)) results.emplace_back(model, result);
+  return results;
+}
+
+Expr apply_op(std::string_view name, const std::vector<Expr>& operands, Attributes attributes, Place place) {
+  std::vector<Expr> results = apply_op_all(name, operands, std::move(attributes), place);
+  if (results.size() != 1)
+    throw UserError(location_of(place), std::string(name) + " has " + std::to_string(results.size()) +
+                                            " results; apply_op_all hands out all");
+  return results[0];
+}
+
+namespace {
+
+IndexItem item_of(const Index& index, ModelBuilder& model) {
+  IndexItem item;
+  item.location = location_of(index.place);
+  switch (index.kind) {
+    case Index::Kind::number:
+      item.kind = IndexItem::Kind::integer;
+      item.number = index.number;
+      break;
+    case Index::Kind::value:
+      item.kind = IndexItem::Kind::value;
+      item.value = value_of(index.value, model, item.location);
+      break;
+    case Index::Kind::range:
+      item.kind = IndexItem::Kind::range;
+      item.start = index.range.start;
+      item.stop = index.range.stop;
+      item.step = index.range.step;
+      break;
+    case Index::Kind::ellipsis:
+      item.kind = IndexItem::Kind::ellipsis;
+      break;
+    case Index::Kind::new_axis:
+      item.kind = IndexItem::Kind::new_axis;
+      break;
+  }
+  return item;
+}
+
+}  // namespace
+
+Expr Expr::operator[](const Index& item) const { return (*this)[{item}]; }
+
+Expr Expr::operator[](std::initializer_list<Index> items) const {
+  Location at = items.size() == 0 ? Location() : location_of(items.begin()->place);
+  if (!value_) throw UserError(at, "a number has no elements to choose by an index");
+  std::vector<IndexItem> list;
+  for (const Index& index : items) list.push_back(item_of(index, *model_));
+  return {*model_, index_value(*model_, value_, list, at)};
 }
 
 Expr apply_op(Model& model, std::string_view name, Attributes attributes, Place place) {

@@ -88,17 +88,97 @@ Operand Evaluator::evaluate(const Syntax& syntax) {
       fail(syntax, "a list is no value here; it can only be an attribute, as in axis=[1, 2]");
     case Syntax::Kind::string:
       fail(syntax, "a string is no value here; it can only be an attribute");
+    case Syntax::Kind::index:
+      return index(syntax);
+    case Syntax::Kind::member:
+      return member(syntax);
+    case Syntax::Kind::range:
+    case Syntax::Kind::absent:
+    case Syntax::Kind::ellipsis:
+    case Syntax::Kind::new_axis:
+      break;  // items of an index only
   }
   internal_error("syntax kind");
 }
 
-Value* Evaluator::value(const Syntax& syntax) {
+Operand Evaluator::one(const Syntax& syntax) {
   Operand operand = evaluate(syntax);
+  if (!operand.several) return operand;
+  std::string what = print(syntax, [](const Syntax& name) { return name.text; });
+  throw UserError(locate_(syntax.begin), several_results(*operand.value->node, what));
+}
+
+Operand Evaluator::index(const Syntax& syntax) {
+  Operand base = evaluate(*syntax.children[0]);
+  if (!base.value) fail(syntax, "a number has no elements to choose by an index");
+  std::vector<IndexItem> items;
+  for (std::size_t i = 1; i < syntax.children.size(); ++i) items.push_back(index_item(*syntax.children[i]));
+  if (!base.several) return index_value(model_, base.value, items, locate_(syntax.offset));
+  const Node& node = *base.value->node;
+  std::int64_t count = std::ssize(node.results), wanted = items[0].number;
+  if (items.size() != 1 || items[0].kind != IndexItem::Kind::integer)
+    fail(syntax, several_results(node, print(*syntax.children[0], [](const Syntax& name) { return name.text; })));
+  if (wanted < -count || wanted >= count)
+    throw UserError(items[0].location, node.op->name + " has " + std::to_string(count) + " results, there is no [" +
+                                           std::to_string(wanted) + "]");
+  return node.result(static_cast<std::size_t>(wanted < 0 ? wanted + count : wanted));
+}
+
+IndexItem Evaluator::index_item(const Syntax& syntax) {
+  IndexItem item;
+  item.location = locate_(syntax.begin);
+  auto integer = [&](const Syntax& at, double n) {
+    if (std::floor(n) != n || std::abs(n) > 9007199254740992.0)
+      throw UserError(locate_(at.begin), "an index" + not_an_integer(n));
+    return static_cast<std::int64_t>(n);
+  };
+  auto bound = [&](const Syntax& at) -> std::optional<std::int64_t> {
+    if (at.kind == Syntax::Kind::absent) return std::nullopt;
+    return integer(at, number(at));
+  };
+  switch (syntax.kind) {
+    case Syntax::Kind::ellipsis:
+      item.kind = IndexItem::Kind::ellipsis;
+      break;
+    case Syntax::Kind::new_axis:
+      item.kind = IndexItem::Kind::new_axis;
+      break;
+    case Syntax::Kind::range:
+      item.kind = IndexItem::Kind::range;
+      item.start = bound(*syntax.children[0]);
+      item.stop = bound(*syntax.children[1]);
+      item.step = bound(*syntax.children[2]).value_or(1);
+      break;
+    default: {
+      Operand operand = one(syntax);
+      item.kind = operand.value ? IndexItem::Kind::value : IndexItem::Kind::integer;
+      item.value = operand.value;
+      if (!operand.value) item.number = integer(syntax, operand.number);
+    }
+  }
+  return item;
+}
+
+Operand Evaluator::member(const Syntax& syntax) {
+  Operand base = evaluate(*syntax.children[0]);
+  std::string what = print(*syntax.children[0], [](const Syntax& name) { return name.text; });
+  if (!base.several) fail(syntax, "`" + what + "` is one value, without a result named `" + syntax.text + "`");
+  const Node& node = *base.value->node;
+  const std::vector<std::string>& names = node.op->results;
+  if (names.size() != node.results.size()) fail(syntax, several_results(node, what));
+  auto found = std::find(names.begin(), names.end(), syntax.text);
+  if (found == names.end())
+    fail(syntax, node.op->name + " has no result `" + syntax.text + "`" + suggest_or_list(syntax.text, names));
+  return node.result(static_cast<std::size_t>(found - names.begin()));
+}
+
+Value* Evaluator::value(const Syntax& syntax) {
+  Operand operand = one(syntax);
   return operand.value ? operand.value : model_.at(locate_(syntax.offset)).constant(DType::f32, operand.number);
 }
 
 double Evaluator::number(const Syntax& syntax) {
-  Operand operand = evaluate(syntax);
+  Operand operand = one(syntax);
   if (operand.value) {
     std::string what = syntax.kind == Syntax::Kind::name ? "`" + syntax.text + "`" : "this";
     throw UserError(locate_(syntax.begin), what + " is " + operand.value->type.str() + ", where a number is wanted");
@@ -117,6 +197,12 @@ Operand Evaluator::name(const Syntax& syntax) {
   if (Value* state = model_.find_state(text)) return state;
   if (text == "pi") return std::numbers::pi;
   if (text == "inf") return std::numeric_limits<double>::infinity();
+  for (std::size_t dot = text.rfind('.'); dot != std::string::npos && dot > 0; dot = text.rfind('.', dot - 1)) {
+    const Entry* entry = scope_.find(std::string_view(text).substr(0, dot));
+    if (!entry) continue;
+    if (entry->poisoned) throw Poisoned{};
+    if (entry->operand.several) fail(syntax, several_results(*entry->operand.value->node, text.substr(0, dot)));
+  }
   std::vector<std::string> names = scope_.all_names();
   for (std::string& parameter : model_.parameter_names()) names.push_back(std::move(parameter));
   if (Registry::get().find(text)) fail(syntax, "`" + text + "` is an op; apply it, as in " + text + "(x)");
@@ -130,14 +216,14 @@ Operand Evaluator::apply(std::string_view op, std::vector<Operand> operands, con
 }
 
 Operand Evaluator::unary(const Syntax& syntax) {
-  Operand x = evaluate(*syntax.children[0]);
+  Operand x = one(*syntax.children[0]);
   if (syntax.text == "not") return apply("logical_not", {x}, syntax);
   return x.value ? apply("negate", {x}, syntax) : Operand(-x.number);
 }
 
 Operand Evaluator::binary(const Syntax& syntax) {
-  Operand a = evaluate(*syntax.children[0]);
-  Operand b = evaluate(*syntax.children[1]);
+  Operand a = one(*syntax.children[0]);
+  Operand b = one(*syntax.children[1]);
   if (!a.value && !b.value)
     if (std::optional<double> folded = fold_operator(syntax.text, a.number, b.number)) return *folded;
   if (syntax.text == "**" && !b.value && b.number == 2) return apply("square", {a}, syntax);
@@ -158,7 +244,7 @@ Operand Evaluator::call(const Syntax& syntax) {
 
 Operand Evaluator::call_op(const Op& op, const Syntax& syntax) {
   std::vector<Operand> operands;
-  for (const SyntaxPtr& child : syntax.children) operands.push_back(evaluate(*child));
+  for (const SyntaxPtr& child : syntax.children) operands.push_back(one(*child));
   Attributes attributes;
   for (const SyntaxKeyword& keyword : syntax.keywords) {
     Syntax place;
@@ -174,14 +260,14 @@ Operand Evaluator::call_op(const Op& op, const Syntax& syntax) {
     if (operand - op.operands.begin() != static_cast<std::ptrdiff_t>(operands.size()))
       fail(place,
            op.name + ": `" + keyword.name + "` must be operand " + std::to_string(operand - op.operands.begin() + 1));
-    operands.push_back(evaluate(*keyword.value));
+    operands.push_back(one(*keyword.value));
   }
   std::vector<double> numbers;
   for (const Operand& operand : operands)
     if (!operand.value) numbers.push_back(operand.number);
   if (numbers.size() == operands.size() && !operands.empty() && attributes.empty())
     if (std::optional<double> folded = fold(op.name, numbers)) return *folded;
-  return model_.apply(op, operands, std::move(attributes), locate_(syntax.offset))[0];
+  return Operand(model_.apply(op, operands, std::move(attributes), locate_(syntax.offset)));
 }
 
 Operand Evaluator::call_function(const UserFunction& function, const Syntax& syntax) {
@@ -192,7 +278,7 @@ Operand Evaluator::call_function(const UserFunction& function, const Syntax& syn
   Scope inner;
   inner.outer = &globals_;
   for (std::size_t i = 0; i < function.operands.size(); ++i)
-    inner.names[function.operands[i]] = {evaluate(*syntax.children[i])};
+    inner.names[function.operands[i]] = {one(*syntax.children[i])};
   std::vector<std::string> names;
   for (const auto& [name, preset] : function.arguments) {
     inner.names[name] = {Operand(preset)};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compiler/frontend/expression.h"
+#include "compiler/frontend/indexing.h"
 #include "compiler/frontend/json.h"
 #include "compiler/frontend/model_builder.h"
 
@@ -50,9 +51,10 @@ class Evaluator {
             std::function<Location(std::size_t)> locate)
       : model_(model), scope_(scope), globals_(globals), functions_(functions), locate_(std::move(locate)) {}
 
-  Operand evaluate(const Syntax& syntax);
-  Value* value(const Syntax& syntax);   // a number becomes an f32 scalar
-  double number(const Syntax& syntax);  // an error where it is no number
+  Operand evaluate(const Syntax& syntax);  // may be several results
+  Operand one(const Syntax& syntax);       // an error where it is several
+  Value* value(const Syntax& syntax);      // a number becomes an f32 scalar
+  double number(const Syntax& syntax);     // an error where it is no number
   Attribute attribute(const Syntax& syntax, const AttributeSpec& spec, const std::string& op);
   // What the name stands for: scope, parameters of the model, pi and inf; an error where it is unknown.
   Operand name(const Syntax& syntax);
@@ -66,6 +68,9 @@ class Evaluator {
   Operand call_op(const Op& op, const Syntax& syntax);
   Operand call_function(const UserFunction& function, const Syntax& syntax);
   Operand call_grad(const Syntax& syntax);
+  Operand index(const Syntax& syntax);
+  IndexItem index_item(const Syntax& syntax);
+  Operand member(const Syntax& syntax);
   Operand apply(std::string_view op, std::vector<Operand> operands, const Syntax& syntax);
   IntList integers(const Syntax& syntax, const AttributeSpec& spec, const std::string& op);
 

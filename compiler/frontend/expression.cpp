@@ -35,7 +35,7 @@ constexpr std::array<Operator, 14> kOperators = {{{"==", 4},
                                                   {"@", 6},
                                                   {"or", 1},
                                                   {"and", 2}}};
-constexpr int kNot = 3, kComparison = 4, kUnary = 7, kPower = 8;
+constexpr int kNot = 3, kComparison = 4, kUnary = 7, kPower = 8, kPrimary = 100;
 
 class Parser {
  public:
@@ -155,7 +155,7 @@ class Parser {
   }
 
   SyntaxPtr power() {
-    SyntaxPtr base = primary();
+    SyntaxPtr base = postfix();
     if (!text_.substr(at_).starts_with("**")) return base;
     std::size_t offset = at_, begin = base->begin;
     at_ += 2;
@@ -165,6 +165,71 @@ class Parser {
     sides.push_back(unary());  // right-associative, and 2 ** -1
     SyntaxPtr result = make(Syntax::Kind::binary, offset, begin, std::move(sides));
     result->text = "**";
+    return result;
+  }
+
+  // A primary with its indices and members.
+  SyntaxPtr postfix() {
+    SyntaxPtr base = primary();
+    while (at_ < text_.size()) {
+      if (text_[at_] == '[') {
+        base = index(std::move(base));
+      } else if (text_[at_] == '.' && at_ + 1 < text_.size() && is_letter(text_[at_ + 1])) {
+        base = member(std::move(base));
+      } else {
+        break;
+      }
+    }
+    return base;
+  }
+
+  SyntaxPtr index(SyntaxPtr base) {
+    std::size_t opened = at_, begin = base->begin;
+    take('[');
+    std::vector<SyntaxPtr> children;
+    children.push_back(std::move(base));
+    while (!(at_ < text_.size() && text_[at_] == ']')) {
+      children.push_back(index_item());
+      if (!take(',')) break;
+    }
+    expect(']', opened);
+    if (children.size() == 1) throw ExpressionError(opened, "an index is empty");
+    return make(Syntax::Kind::index, opened, begin, std::move(children));
+  }
+
+  SyntaxPtr index_item() {
+    std::size_t start = at_;
+    if (text_.substr(at_).starts_with("...")) {
+      at_ += 3;
+      skip();
+      return make(Syntax::Kind::ellipsis, start, start);
+    }
+    std::vector<SyntaxPtr> parts;
+    parts.push_back(range_part());
+    while (parts.size() < 3 && take(':')) parts.push_back(range_part());
+    if (parts.size() == 1) {
+      if (parts[0]->kind == Syntax::Kind::absent) throw ExpressionError(at_, "expected an index, found " + found());
+      bool none = parts[0]->kind == Syntax::Kind::name && (parts[0]->text == "None" || parts[0]->text == "newaxis");
+      return none ? make(Syntax::Kind::new_axis, start, start) : std::move(parts[0]);
+    }
+    if (parts.size() == 2) parts.push_back(make(Syntax::Kind::absent, at_, at_));
+    return make(Syntax::Kind::range, start, start, std::move(parts));
+  }
+
+  SyntaxPtr range_part() {
+    bool absent = at_ >= text_.size() || text_[at_] == ':' || text_[at_] == ',' || text_[at_] == ']';
+    return absent ? make(Syntax::Kind::absent, at_, at_) : binary(1);
+  }
+
+  SyntaxPtr member(SyntaxPtr base) {
+    ++at_;
+    std::size_t start = at_, begin = base->begin;
+    while (at_ < text_.size() && (is_letter(text_[at_]) || is_digit(text_[at_]))) ++at_;
+    std::vector<SyntaxPtr> children;
+    children.push_back(std::move(base));
+    SyntaxPtr result = make(Syntax::Kind::member, start, begin, std::move(children));
+    result->text = std::string(text_.substr(start, at_ - start));
+    skip();
     return result;
   }
 
@@ -285,7 +350,7 @@ class Parser {
 int precedence_of(const Syntax& syntax) {
   if (syntax.kind == Syntax::Kind::unary) return syntax.text == "not" ? kNot : kUnary;
   if (syntax.kind == Syntax::Kind::number && syntax.number < 0) return kUnary;
-  if (syntax.kind != Syntax::Kind::binary) return 100;
+  if (syntax.kind != Syntax::Kind::binary) return kPrimary;
   if (syntax.text == "**") return kPower;
   for (const Operator& op : kOperators)
     if (op.text == syntax.text) return op.precedence;
@@ -333,6 +398,25 @@ std::string print(const Syntax& syntax, const std::function<std::string(const Sy
       return at_least(*syntax.children[0], precedence + (power || comparison ? 1 : 0)) + " " + syntax.text + " " +
              at_least(*syntax.children[1], power ? kUnary : precedence + 1);
     }
+    case Syntax::Kind::index: {
+      std::string text;
+      for (std::size_t i = 1; i < syntax.children.size(); ++i)
+        text += (i > 1 ? ", " : "") + print(*syntax.children[i], rename);
+      return at_least(*syntax.children[0], kPrimary) + "[" + text + "]";
+    }
+    case Syntax::Kind::range: {
+      std::string text = print(*syntax.children[0], rename) + ":" + print(*syntax.children[1], rename);
+      if (syntax.children[2]->kind != Syntax::Kind::absent) text += ":" + print(*syntax.children[2], rename);
+      return text;
+    }
+    case Syntax::Kind::absent:
+      return "";
+    case Syntax::Kind::ellipsis:
+      return "...";
+    case Syntax::Kind::new_axis:
+      return "None";
+    case Syntax::Kind::member:
+      return at_least(*syntax.children[0], kPrimary) + "." + syntax.text;
   }
   return "";
 }

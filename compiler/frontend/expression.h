@@ -2,6 +2,7 @@
 //
 //   or < and < not < comparisons < + - < * / % @ < unary - < **
 //   f(a, b, axis=1)   [1, 2]   'text'   true false   names with dots as paths
+//   x[0, 1:-1, ::2, ..., None]   f(x).values
 #pragma once
 
 #include <functional>
@@ -23,10 +24,25 @@ struct SyntaxKeyword {
 };
 
 struct Syntax {
-  enum class Kind : std::uint8_t { number, string, boolean, name, list, call, unary, binary };
+  enum class Kind : std::uint8_t {
+    number,
+    string,
+    boolean,
+    name,
+    list,
+    call,
+    unary,
+    binary,
+    index,     // children: what is indexed, then the items
+    range,     // an item: start, stop, step, each of which may be absent
+    absent,    // what a range leaves out
+    ellipsis,  // an item
+    new_axis,  // an item
+    member,    // children: what has several results; text: the one that is meant
+  };
 
   Kind kind = Kind::number;
-  std::size_t offset = 0;  // of a name, a literal, a function's name, an operator
+  std::size_t offset = 0;  // of a name, a literal, a function's name, an operator, a bracket, a member's name
   std::size_t begin = 0;   // of the whole expression's first character
   std::string text;        // name, function, operator, string
   double number = 0;

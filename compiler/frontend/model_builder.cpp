@@ -33,6 +33,23 @@ bool matches(std::string_view glob, std::string_view name) {
   return g == glob.size();
 }
 
+std::vector<std::string> result_names(const Node& node) {
+  std::vector<std::string> names;
+  const std::vector<std::string>& given = node.op->results;
+  for (std::size_t i = 0; i < node.results.size(); ++i)
+    names.push_back(given.size() == node.results.size() ? "." + given[i] : "[" + std::to_string(i) + "]");
+  return names;
+}
+
+std::string several_results(const Node& node, const std::string& what) {
+  constexpr std::size_t kShown = 4;
+  std::vector<std::string> names = result_names(node);
+  std::string list;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) list += (i ? ", " : "") + what + names[i];
+  if (names.size() > kShown) list += ", … " + what + names.back();
+  return node.op->name + " has " + std::to_string(names.size()) + " results; choose one: " + list;
+}
+
 ModelBuilder::ModelBuilder(std::string name) : name_(std::move(name)), builder_(region_) {
   key_ = region_.add_parameter({DType::u32, {2}}, "key");
   step_ = region_.add_parameter({DType::i64, {}}, "step");

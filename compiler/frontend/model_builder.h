@@ -23,10 +23,18 @@ namespace gradc {
 struct Operand {
   Value* value = nullptr;
   double number = 0;
+  bool several = false;  // all results of the value's node, of which one must be chosen before it is an argument
 
   Operand(Value* v) : value(v) {}   // NOLINT: a value is an operand
   Operand(double n) : number(n) {}  // NOLINT: a number is an operand
+  // The results of one op: one of them, or several.
+  explicit Operand(const std::vector<Value*>& results) : value(results[0]), several(results.size() > 1) {}
 };
+
+// How the results of a node are told apart: ".values", or "[0]" where they have no names.
+std::vector<std::string> result_names(const Node& node);
+// "top_k has several results; choose one: t.values, t.indices". `what` is how the spec spells it.
+std::string several_results(const Node& node, const std::string& what);
 
 // An entry of the state block that the model declares; slots come with the programs.
 struct DeclaredState {

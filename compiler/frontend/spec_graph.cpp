@@ -290,6 +290,18 @@ std::vector<std::size_t> SpecReader::order(const std::vector<NodeDeclaration>& n
   return result;
 }
 
+namespace {
+
+[[noreturn]] void refuse_several(const NodeDeclaration& node, const NodeDeclaration& previous, const Value* results) {
+  Diagnostic error{Severity::error, node.json->location(), "", {}};
+  error.message = several_results(*results->node, location_name(previous));
+  if (previous.name.empty()) error.message += "; the node needs a name for that";
+  error.notes.push_back({Severity::note, previous.json->location(), "it stands before this node, which takes it", {}});
+  throw UserError(std::move(error));
+}
+
+}  // namespace
+
 std::vector<SpecReader::BuiltNode> SpecReader::read_graph(const Json& list, const GraphPlace& place, Value* before) {
   std::vector<NodeDeclaration> nodes;
   for (const Json& json : list.items) nodes.push_back(declare_node(json, list, place));
@@ -305,6 +317,7 @@ std::vector<SpecReader::BuiltNode> SpecReader::read_graph(const Json& list, cons
         throw UserError(node.json->location(), "the graph has more than " + std::to_string(kMaxNodes) + " nodes");
       if (node.takes_previous && i > 0 && built[i - 1].poisoned) throw Poisoned{};
       Value* previous = i == 0 ? before : built[i - 1].operand.value;
+      if (node.takes_previous && i > 0 && built[i - 1].operand.several) refuse_several(node, nodes[i - 1], previous);
       built[i] = {build_node(node, place, previous), false};
     });
     if (!node.name.empty()) place.scope.names[node.name] = {built[i].operand, !good};
@@ -323,6 +336,7 @@ Operand SpecReader::build_node(const NodeDeclaration& node, const GraphPlace& pl
                       "copies are chained through their first operand, which must not be given");
     if (++nodes_built_ > kMaxNodes)
       throw UserError(node.json->location(), "the graph has more than " + std::to_string(kMaxNodes) + " nodes");
+    if (result.several) refuse_several(node, node, result.value);
     result = build_copy(node, place, result.value, name);
     if (!name.empty()) place.scope.names[name] = {result};
   }
@@ -350,7 +364,7 @@ Operand SpecReader::build_copy(const NodeDeclaration& node, const GraphPlace& pl
       result = build_layer_node(node, place, before, resolved);
   }
   if (!result.value) return result;
-  name_result(node, resolved.name, result);
+  name_results(place, name, result, resolved);
   if (node.kind != NodeDeclaration::Kind::layer) {
     std::string op = node.op              ? node.op->name
                      : node.function      ? node.function->name
@@ -359,13 +373,30 @@ Operand SpecReader::build_copy(const NodeDeclaration& node, const GraphPlace& pl
     model_->record(mark, resolved.name, op, result.value, node.json->location());
   }
   resolved.value = result.value;
-  if (!resolved.name.empty()) references_.try_emplace(result.value, resolved.name);
   resolved_.graph.push_back(std::move(resolved));
   return result;
 }
 
-void SpecReader::name_result(const NodeDeclaration&, const std::string& full_name, const Operand& operand) {
-  if (operand.value->node && operand.value->name.empty()) operand.value->name = full_name;
+// Names for dumps, for what reads the node, and for the resolved text.
+void SpecReader::name_results(const GraphPlace& place, const std::string& name, const Operand& operand,
+                              ResolvedNode& resolved) {
+  if (operand.several && resolved.results.empty()) {
+    const Node& node = *operand.value->node;
+    for (std::size_t i = 0; i < node.results.size(); ++i)
+      if (node.op->results.size() == node.results.size())
+        resolved.results.emplace_back(node.op->results[i], node.result(i));
+    if (!name.empty()) several_[&node] = resolved.name;
+  }
+  auto rename = [&](Value* value, const std::string& full) {
+    if (value->node && value->name.empty()) value->name = full;
+    if (!full.empty()) references_.try_emplace(value, full);
+  };
+  if (!operand.several) rename(operand.value, resolved.name);
+  if (name.empty()) return;
+  for (const auto& [suffix, value] : resolved.results) {
+    place.scope.names[name + "." + suffix] = {value};
+    rename(value, resolved.name + "." + suffix);
+  }
 }
 
 std::vector<Operand> SpecReader::operands_of(const NodeDeclaration& node, const GraphPlace& place, Value* before,
@@ -390,7 +421,7 @@ std::vector<Operand> SpecReader::operands_of(const NodeDeclaration& node, const 
     }
     std::string shown;
     for (const auto& [json, syntax] : given->second) {
-      operands.push_back(evaluator(*json, place.scope).evaluate(*syntax));
+      operands.push_back(evaluator(*json, place.scope).one(*syntax));
       shown += (shown.empty() ? "" : ", ") + quote_json(print_resolved(*syntax, place.scope));
     }
     bool list = node.op && node.op->variadic() && i + 1 == names.size();
@@ -420,7 +451,7 @@ Operand SpecReader::build_op(const NodeDeclaration& node, const GraphPlace& plac
     const Attribute* value = json ? attributes.find(spec.name) : &*spec.preset;
     resolved.members.emplace_back(spec.name, to_json(*value));
   }
-  return model_->apply(*node.op, operands, std::move(attributes), node.json->location())[0];
+  return Operand(model_->apply(*node.op, operands, std::move(attributes), node.json->location()));
 }
 
 // As the call of the function in an expression.

@@ -53,6 +53,12 @@ void SpecReader::read_outputs(Operand last) {
   if (const Json* outputs = root_.find("outputs")) {
     predict.location = outputs->location();
     predict.outputs = read_results(*outputs, "`outputs`", resolved_.outputs);
+  } else if (last.several) {
+    guarded([&] {
+      throw UserError(model_->location_of(last.value),
+                      "the last node, which `predict` hands out where there are no `outputs`, is several values; say "
+                      "in `outputs` which");
+    });
   } else if (last.value) {
     std::string name = last.value->name;
     if (!is_identifier(name) || model_->find_input(name)) name = "output";

@@ -49,6 +49,7 @@ struct ResolvedNode {
   std::string name;
   std::vector<std::pair<std::string, std::string>> members;  // key, JSON text
   Value* value = nullptr;
+  std::vector<std::pair<std::string, Value*>> results;  // those with names of their own: name.values
 };
 
 // The parts of a resolved spec that are written as the reader goes.
@@ -140,7 +141,7 @@ class SpecReader {
   Operand build_function(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
   Operand build_layer_node(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
   Operand build_block(const NodeDeclaration& node, const GraphPlace& place, Value* before, const std::string& name);
-  void name_result(const NodeDeclaration& node, const std::string& full_name, const Operand& operand);
+  void name_results(const GraphPlace& place, const std::string& name, const Operand& operand, ResolvedNode& resolved);
 
   // ---- spec_programs.cpp: outputs, programs, data, and the resolved text ----
   void read_outputs(Operand last);
@@ -170,7 +171,8 @@ class SpecReader {
   std::map<std::string, Block, std::less<>> blocks_;
   std::map<std::string, LayerCall, std::less<>> built_layers_;  // by full name, for sharing
   std::map<std::string, std::pair<const Block*, std::map<std::string, double>>, std::less<>> built_blocks_;
-  std::map<const Value*, std::string> references_;  // how the resolved text names a value
+  std::map<const Value*, std::string> references_;  // how the resolved text names a value, …
+  std::map<const Node*, std::string> several_;      // … and all results of a node
   std::int64_t batch_ = 64;
   bool poisoned_ = false;
   std::size_t nodes_built_ = 0;

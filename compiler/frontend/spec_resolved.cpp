@@ -87,6 +87,10 @@ std::string SpecReader::reference_to(const Value* value, const std::string& spel
 
 std::string SpecReader::print_resolved(const Syntax& syntax, const Scope& scope) {
   return print(syntax, [&](const Syntax& name) -> std::string {
+    if (const Entry* entry = scope.find(name.text); entry && entry->operand.several) {
+      auto found = several_.find(entry->operand.value->node);
+      return found == several_.end() ? name.text : found->second;
+    }
     if (const Entry* entry = scope.find(name.text))
       return entry->operand.value ? reference_to(entry->operand.value, name.text) : number_text(entry->operand.number);
     if (!scope.prefix.empty())

@@ -95,16 +95,35 @@ void write_op(std::ostream& out, const Op& op) {
     out << "struct " << options << " {\n" << members << "};\n";
     arguments += ", const " + options + "& options = {}";
   }
+  // Several results: members by name, or a list where their number depends on the call.
+  const bool list = op.results.empty(), several = op.results.size() > 1;
+  const std::string results = type_name(op.name) + "Results";
+  if (several) {
+    out << "struct " << results << " {\n  Expr ";
+    for (std::size_t i = 0; i < op.results.size(); ++i) out << (i ? ", " : "") << op.results[i];
+    out << ";\n};\n";
+  }
   document(out, op.doc);
-  out << "inline Expr " << op.name << "(" << arguments << ", Place at = Place::current()) {\n";
+  out << "inline "
+      << (list      ? "std::vector<Expr>"
+          : several ? results
+                    : "Expr")
+      << " " << op.name << "(" << arguments << ", Place at = Place::current()) {\n";
   std::string operands;
   for (const OperandSpec& operand : op.operands) operands += (operands.empty() ? "" : ", ") + operand.name;
   if (op.operands.empty())
     operands = "model, ";
   else
     operands = op.variadic() && op.operands.size() == 1 ? operands + ", " : "{" + operands + "}, ";
-  out << "  return apply_op(" << (op.operands.empty() ? "model, " : "") << "\"" << op.name << "\", "
-      << (op.operands.empty() ? "" : operands) << "{" << attributes << "}, at);\n}\n\n";
+  std::string call = std::string(op.operands.empty() ? "model, " : "") + "\"" + op.name + "\", " +
+                     (op.operands.empty() ? "" : operands) + "{" + attributes + "}, at)";
+  if (several) {
+    out << "  std::vector<Expr> all = apply_op_all(" << call << ";\n  return {";
+    for (std::size_t i = 0; i < op.results.size(); ++i) out << (i ? ", " : "") << "all[" << i << "]";
+    out << "};\n}\n\n";
+  } else {
+    out << "  return " << (list ? "apply_op_all(" : "apply_op(") << call << ";\n}\n\n";
+  }
 }
 
 // Derived attributes are optional members: what is not given is left to the layer.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ inline constexpr DType f32 = DType::f32, f64 = DType::f64, i32 = DType::i32, i64
                        u8 = DType::u8, boolean = DType::boolean;
 
 class Model;
+class Index;
 using Place = std::source_location;
 
 // A value of a model, or a number, which takes the dtype of the values beside it. Cheap to copy; the model must
@@ -38,6 +40,10 @@ class Expr {
   const std::string& name() const;
   Expr named(const std::string& name) const;  // as it is called in dumps and messages
 
+  // Elements by NumPy's rules: x[0], x[Range{1, -1}], x[{ellipsis, new_axis, 2}]; x[i] by a value is `gather`.
+  Expr operator[](const Index& item) const;
+  Expr operator[](std::initializer_list<Index> items) const;
+
   ModelBuilder* model() const { return model_; }  // null for a number
   Value* value() const { return value_; }         // null for a number
   double number() const { return number_; }
@@ -46,6 +52,34 @@ class Expr {
   ModelBuilder* model_ = nullptr;
   Value* value_ = nullptr;
   double number_ = 0;
+};
+
+// The elements start, start + step, … before stop, each counted from the end where negative.
+struct Range {
+  std::optional<std::int64_t> start = {}, stop = {};
+  std::int64_t step = 1;
+};
+struct Ellipsis {};
+struct NewAxis {};
+inline constexpr Ellipsis ellipsis;  // all dimensions that no other item takes
+inline constexpr NewAxis new_axis;   // a dimension of size 1
+
+// One item of an index, with the line it stands on.
+class Index {
+ public:
+  enum class Kind : std::uint8_t { number, value, range, ellipsis, new_axis };
+  Index(int at, Place place = Place::current()) : kind(Kind::number), number(at), place(place) {}           // NOLINT
+  Index(std::int64_t at, Place place = Place::current()) : kind(Kind::number), number(at), place(place) {}  // NOLINT
+  Index(Expr e, Place place = Place::current()) : kind(Kind::value), value(e), place(place) {}              // NOLINT
+  Index(Range r, Place place = Place::current()) : kind(Kind::range), range(r), place(place) {}             // NOLINT
+  Index(Ellipsis, Place place = Place::current()) : kind(Kind::ellipsis), place(place) {}                   // NOLINT
+  Index(NewAxis, Place place = Place::current()) : kind(Kind::new_axis), place(place) {}                    // NOLINT
+
+  Kind kind;
+  std::int64_t number = 0;
+  Expr value = 0.0;
+  Range range;
+  Place place;
 };
 
 // An operator's argument, with the line it stands on.
@@ -59,6 +93,9 @@ struct Located {
 // Any op of the registry. A mistake is a UserError that names the op, the shapes and the line `at`.
 Expr apply_op(std::string_view op, const std::vector<Expr>& operands, Attributes attributes = {},
               Place at = Place::current());
+// All results of an op that has several.
+std::vector<Expr> apply_op_all(std::string_view op, const std::vector<Expr>& operands, Attributes attributes = {},
+                               Place at = Place::current());
 // An op without operands.
 Expr apply_op(Model& model, std::string_view op, Attributes attributes = {}, Place at = Place::current());
 

@@ -140,7 +140,7 @@ TEST_CASE("wrong types of values") {
 TEST_CASE("malformed expressions are shown inside the string") {
   CHECK(node_errors(R"j({"name": "a", "value": "x + * 2"}, {"name": "b", "value": "relu(x"})j") ==
         "3:29: expected a value, found `*`\n3:66: expected `)`, found the end; `(` at character 5 is open\n");
-  CHECK(node_errors(R"j({"name": "a", "value": "x[0]"})j") == "3:26: expected an operator or the end, found `[`\n");
+  CHECK(node_errors(R"j({"name": "a", "value": "x]"})j") == "3:26: expected an operator or the end, found `]`\n");
   CHECK(node_errors(R"j({"name": "a", "value": "[1, 2] + x"})j") ==
         "3:25: a list is no value here; it can only be an attribute, as in axis=[1, 2]\n");
   CHECK(node_errors(R"j({"name": "a", "value": "sum(x, axis=1.5)"})j") ==
