@@ -2,6 +2,7 @@
 #include "ir/graph.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 
 #include "ir/diagnostic.h"
@@ -113,6 +114,7 @@ std::vector<Value*> Builder::make(const Op& op, std::vector<Value*> operands, At
         for (Value*& operand : operands) operand = broadcast_to(operand, shape);
     }
     attributes = with_defaults(op, attributes);
+    close_regions(regions, operands);
     std::vector<Type> types = infer_types(op, operands, attributes, regions);
     auto node = std::make_unique<Node>();
     node->op = &op;
@@ -315,12 +317,46 @@ std::unordered_map<const Value*, int> count_uses(const Region& region) {
   return uses;
 }
 
-std::vector<Value*> captured_values(const Node& node) {
+namespace {
+std::vector<Value*> captured_values(const std::vector<std::unique_ptr<Region>>& regions) {
   std::unordered_set<const Region*> inside;
   std::unordered_set<const Value*> seen;
   std::vector<Value*> captured;
-  for (const auto& region : node.regions) collect_captured(*region, inside, seen, captured);
+  for (const auto& region : regions) collect_captured(*region, inside, seen, captured);
   return captured;
+}
+
+void insert_constants(Region& region, const std::vector<Value*>& constants) {
+  if (constants.empty()) return;
+  Region front;
+  Builder builder(front);
+  ValueMap map;
+  for (const Value* constant : constants) builder.clone(*constant->node, map);
+  for (const auto& node : front.nodes) {
+    node->parent = &region;
+    for (const auto& value : node->results) value->region = &region;
+  }
+  std::move(region.nodes.begin(), region.nodes.end(), std::back_inserter(front.nodes));
+  region.nodes = std::move(front.nodes);
+  replace_uses(region, map);
+}
+}  // namespace
+
+std::vector<Value*> captured_values(const Node& node) { return captured_values(node.regions); }
+
+void close_regions(std::vector<std::unique_ptr<Region>>& regions, std::vector<Value*>& operands) {
+  std::vector<Value*> constants, others;
+  for (Value* value : captured_values(regions)) {
+    const bool constant = value->node && value->node->op->irregular == Irregular::constant;
+    (constant ? constants : others).push_back(value);
+  }
+  for (const auto& region : regions) {
+    insert_constants(*region, constants);
+    ValueMap map;
+    for (Value* value : others) map[value] = region->add_parameter(value->type, value->name);
+    if (!map.empty()) replace_uses(*region, map);
+  }
+  operands.insert(operands.end(), others.begin(), others.end());
 }
 
 }  // namespace gradc

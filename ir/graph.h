@@ -1,8 +1,8 @@
 // The graph IR: values in SSA form, nodes, regions, functions, modules.
 //
-// A region owns its nodes in an order in which every operand is defined before it is used. A node's regions see the
-// values of the regions around it. Passes copy into a new region (Builder, Cloner) or edit in place; the verifier
-// (ir/verify.h) says what must hold.
+// A region owns its nodes in an order in which every operand is defined before it is used, and reads nothing but its
+// own parameters and nodes: it is closed. Passes copy into a new region (Builder, Cloner) or edit in place; the
+// verifier (ir/verify.h) says what must hold.
 #pragma once
 
 #include <functional>
@@ -113,7 +113,8 @@ class Builder {
   Region& region() const { return *region_; }
   Locations locations;  // given to every node made
 
-  // Elementwise ops broadcast their operands to one shape by NumPy's rule, with explicit `broadcast` nodes.
+  // Elementwise ops broadcast their operands to one shape by NumPy's rule, with explicit `broadcast` nodes. Values of
+  // outer regions that `regions` read become operands and parameters at the end (close_regions).
   std::vector<Value*> make(std::string_view op, std::vector<Value*> operands, Attributes attributes = {});
   std::vector<Value*> make(const Op& op, std::vector<Value*> operands, Attributes attributes = {},
                            std::vector<std::unique_ptr<Region>> regions = {});
@@ -189,7 +190,10 @@ void walk(const Region& region, const std::function<void(const Node&)>& visit);
 void replace_uses(Region& region, const ValueMap& map);
 // Number of uses of each value (operands and results, nested regions included).
 std::unordered_map<const Value*, int> count_uses(const Region& region);
-// Values of outer regions that a node's regions read.
+// Values of outer regions that a node's regions read; none in a well-formed graph.
 std::vector<Value*> captured_values(const Node& node);
+// Closes the regions of a node to be: a captured constant is copied into each region, every other captured value
+// becomes one more operand, and one more parameter of each region.
+void close_regions(std::vector<std::unique_ptr<Region>>& regions, std::vector<Value*>& operands);
 
 }  // namespace gradc

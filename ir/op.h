@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ir/diagnostic.h"
@@ -31,7 +32,7 @@ enum class Irregular : std::uint8_t {
   scatter_add,  // indirect add, index outside dropped
   constant,     // a literal
   pseudo,       // gradient, tangent: expanded by the `grad` pass, before lowering
-  region,       // fusion, scan, while, cond, call
+  region,       // fusion, scan, while, cond
 };
 
 struct OperandSpec {
@@ -62,12 +63,29 @@ struct CallError {
   std::string message;
 };
 
+// Differentiates regions, for the rules of ops that have them; compiler/autodiff implements it. Null terms are symbolic
+// zeros.
+class RegionCalculus {
+ public:
+  virtual ~RegionCalculus() = default;
+  // Appends the region's nodes on `arguments` through `builder`, then their reverse sweep: cotangents of the region's
+  // results in, cotangents of its parameters out, asked for where `wanted`.
+  virtual std::vector<Term> vjp_region(Builder& builder, const Region& region, std::span<const Term> arguments,
+                                       std::span<const Term> cotangents, const std::vector<bool>& wanted) const = 0;
+  // Appends the region's nodes on `arguments` and their tangents: results, and the tangents of the results.
+  virtual std::pair<std::vector<Term>, std::vector<Term>> jvp_region(Builder& builder, const Region& region,
+                                                                     std::span<const Term> arguments,
+                                                                     std::span<const Term> tangents) const = 0;
+};
+
 // What a derivative rule may use: the node's operands and results as terms, and a builder that appends after them.
 struct Derivation {
   Builder& builder;
   const Call& call;
   std::vector<Term> operands;
   std::vector<Term> results;
+  std::vector<bool> wanted = {};            // reverse: operands whose cotangent is asked for; empty: all
+  const RegionCalculus* regions = nullptr;  // for ops with regions
 
   Term x(std::size_t i = 0) const { return operands[i]; }
   Term y(std::size_t i = 0) const { return results[i]; }
@@ -80,6 +98,7 @@ struct Sample {
   double low = -2;
   double high = 2;
   bool differentiable = true;  // false where finite differences do not apply (integers, kinks)
+  std::function<std::vector<std::unique_ptr<Region>>()> regions = {};  // fresh ones, for ops that have them
 };
 
 struct Op {

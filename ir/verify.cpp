@@ -3,6 +3,7 @@
 
 #include <set>
 #include <unordered_set>
+#include <utility>
 
 #include "ir/diagnostic.h"
 #include "ir/op.h"
@@ -61,10 +62,6 @@ class Verifier {
     for (const auto& node : region.nodes) this->node(*node, region);
     for (const Value* value : region.results)
       if (!visible_.contains(value)) fail("a region yields a value that is not defined in it: `" + value->name + "`");
-    // What a region defines is not visible outside.
-    for (const auto& parameter : region.parameters) visible_.erase(parameter.get());
-    for (const auto& node : region.nodes)
-      for (const auto& value : node->results) visible_.erase(value.get());
   }
 
   void node(const Node& node, const Region& region) {
@@ -73,12 +70,14 @@ class Verifier {
     bool defined = true;
     for (const Value* operand : node.operands)
       if (!visible_.contains(operand)) {
-        fail(op + " reads `" + operand->name + "` before it is defined");
+        fail(op + " reads `" + operand->name + "`, which is not defined before it in its region");
         defined = false;
       }
     for (const auto& inner : node.regions) {
       if (inner->owner != &node) fail("a region of " + op + " does not know its node");
+      std::unordered_set<const Value*> outside = std::exchange(visible_, {});  // a region is closed
       this->region(*inner);
+      visible_ = std::move(outside);
     }
     if (defined) types(node);
     for (std::size_t i = 0; i < node.results.size(); ++i) {
