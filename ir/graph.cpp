@@ -31,7 +31,7 @@ Value* Function::add_parameter(Parameter parameter, Type type) {
   return value;
 }
 
-void Function::add_result(Result result, Value* value) {
+void Function::add_result(FunctionResult result, Value* value) {
   results.push_back(std::move(result));
   body.results.push_back(value);
 }

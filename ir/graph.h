@@ -71,7 +71,7 @@ struct Parameter {
   Location location;
 };
 
-struct Result {
+struct FunctionResult {
   std::string name;
   Role role = Role::data;
 };
@@ -82,11 +82,11 @@ class Function {
  public:
   std::string name;
   std::vector<Parameter> parameters;
-  std::vector<Result> results;
+  std::vector<FunctionResult> results;
   Region body;
 
   Value* add_parameter(Parameter parameter, Type type);
-  void add_result(Result result, Value* value);
+  void add_result(FunctionResult result, Value* value);
   Value* parameter(std::string_view name) const;  // null where there is none
 };
 

@@ -43,7 +43,7 @@ class Verifier {
   }
 
   void result(std::size_t i, std::set<std::string>& names) {
-    const Result& result = function_.results[i];
+    const FunctionResult& result = function_.results[i];
     if (!names.insert(result.name).second) fail("two results are named `" + result.name + "`");
     if (result.role == Role::scalar) fail("result `" + result.name + "` has the role scalar");
     const Value* entry = result.role == Role::state ? function_.parameter(result.name) : nullptr;

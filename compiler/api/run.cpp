@@ -1,10 +1,9 @@
 // States, calls and the training loop of the C++ API.
-#include "compiler/api/model_compiler.h"  // before the API, which has a Result of its own
-
 #include "gradc/run.h"
 
 #include <cstring>
 
+#include "compiler/api/model_compiler.h"
 #include "compiler/api/run_data.h"
 #include "gradc/safetensors.h"
 #include "ir/diagnostic.h"

@@ -79,7 +79,7 @@ void Lowering::bind_parameters() {
     buffers_.bind(value, number);
   }
   for (std::size_t i = 0; i < function_.results.size(); ++i) {
-    const Result& result = function_.results[i];
+    const FunctionResult& result = function_.results[i];
     const Type& type = function_.body.results[i]->type;
     if (result.role != Role::state) {
       KernelBuffer buffer = named_buffer(result.name, type, Space::output);

@@ -18,7 +18,7 @@ namespace gradc {
 struct Value;
 class ModelBuilder;
 
-// The C++ API has names of its own, some of which the graph uses too (Result).
+// Apart from the terms of the graph, whose functions have the same names (select, reshape).
 inline namespace api {
 
 inline constexpr DType f32 = DType::f32, f64 = DType::f64, i32 = DType::i32, i64 = DType::i64, u32 = DType::u32,
