@@ -35,10 +35,14 @@ enum class Irregular : std::uint8_t {
   region,       // fusion, scan, while, cond
 };
 
+struct Call;
+
 struct OperandSpec {
   std::string name;
   std::string doc;
-  bool variadic = false;  // last operand only
+  bool variadic = false;                       // last operand only
+  std::optional<DType> dtype = {};             // of a plain number given for it; none: that of the values beside it
+  std::function<Dim(const Call&)> limit = {};  // labels: integers of [0, limit), which a run checks in its data
 };
 
 struct AttributeSpec {

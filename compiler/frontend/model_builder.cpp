@@ -204,23 +204,36 @@ Value* ModelBuilder::constant_beside(double number, DType dtype, const Op& op, c
   return builder_.constant(dtype, number);
 }
 
+std::vector<Value*> ModelBuilder::values_of(const Op& op, std::span<const Operand> operands, const Location& at) {
+  auto own_dtype = [&](std::size_t i) {
+    return op.operands.empty() ? std::nullopt : op.operands[std::min(i, op.operands.size() - 1)].dtype;
+  };
+  std::optional<DType> beside;
+  for (std::size_t i = 0; i < operands.size() && !beside; ++i)
+    if (operands[i].value && !own_dtype(i)) beside = operands[i].value->type.dtype;
+  std::vector<Value*> values;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    DType dtype = own_dtype(i).value_or(beside.value_or(DType::f32));
+    values.push_back(operands[i].value ? operands[i].value : constant_beside(operands[i].number, dtype, op, at));
+  }
+  return values;
+}
+
+void ModelBuilder::declare_labels(const Op& op, std::span<Value* const> operands, std::span<Value* const> results) {
+  for (std::size_t i = 0; i < op.operands.size(); ++i) {
+    if (!op.operands[i].limit) continue;
+    Dim limit = op.operands[i].limit(call_of(*results[0]->node));
+    if (limit.is_static()) declare_range(operands[i], limit.factor);
+  }
+}
+
 std::vector<Value*> ModelBuilder::apply(const Op& op, std::span<const Operand> operands, Attributes attributes,
                                         const Location& location) {
   at(location);
-  std::optional<DType> beside;
-  for (const Operand& operand : operands)
-    if (operand.value && (!beside || *beside == DType::boolean)) beside = operand.value->type.dtype;
-  if (!beside || (*beside == DType::boolean && op.name == "select")) beside = DType::f32;
-  std::vector<Value*> values;
-  for (std::size_t i = 0; i < operands.size(); ++i) {
-    const std::string& role = op.operands.empty() ? op.name : op.operands[std::min(i, op.operands.size() - 1)].name;
-    DType dtype = role == "index" ? DType::i32 : role == "offset" ? DType::i64 : *beside;
-    values.push_back(operands[i].value ? operands[i].value : constant_beside(operands[i].number, dtype, op, location));
-  }
+  std::vector<Value*> values = values_of(op, operands, location);
   try {
     std::vector<Value*> results = builder_.make(op, values, std::move(attributes));
-    if (op.name == "softmax_cross_entropy" && values[0]->type.rank() == 2 && values[0]->type.shape[1].is_static())
-      declare_range(values[1], values[0]->type.shape[1].factor);
+    declare_labels(op, values, results);
     return results;
   } catch (const UserError& error) {
     Diagnostic diagnostic = error.diagnostics().front();

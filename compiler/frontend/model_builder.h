@@ -133,6 +133,9 @@ class ModelBuilder {
                        const Location& at);
   void check_new_name(const std::string& name, const Location& at) const;
   const Field& field_of(const Value* value);
+  std::vector<Value*> values_of(const Op& op, std::span<const Operand> operands, const Location& at);
+  // Ranges of operands that are labels by their op's entry.
+  void declare_labels(const Op& op, std::span<Value* const> operands, std::span<Value* const> results);
   Value* constant_beside(double number, DType dtype, const Op& op, const Location& at);
   void write_init(Module& module, const StateLayout& state) const;
   StateLayout layout() const;

@@ -80,7 +80,7 @@ void register_one_hot(Registry& registry) {
       {.name = "one_hot",
        .doc = "A new last dimension with 1 at the index and 0 elsewhere; all 0 where the index is outside.",
        .kind = Kind::general,
-       .operands = {{"index", "integers in [0, classes)"}},
+       .operands = {{.name = "index", .doc = "integers in [0, classes)", .dtype = DType::i32}},
        .attributes = {{"classes", AttributeKind::integer, "size of the new dimension", {}},
                       {"dtype", AttributeKind::dtype, "dtype of the result", DType::f32}},
        .infer = infer_one_hot,
@@ -235,7 +235,7 @@ void register_gather_and_scatter(Registry& registry) {
        .doc = "Picks along an axis by index (numpy.take): result[…, i, …] = x[…, index[i], …]. An index outside is "
               "moved to the nearest inside.",
        .kind = Kind::linear,
-       .operands = {{"x", "what to pick from"}, {"index", "integers of any shape"}},
+       .operands = {{"x", "what to pick from"}, {.name = "index", .doc = "integers of any shape", .dtype = DType::i32}},
        .attributes = {{"axis", AttributeKind::integer, "the dimension to pick along", std::int64_t{0}}},
        .infer = infer_gather,
        .linear_in = {{0}},
@@ -253,7 +253,7 @@ void register_gather_and_scatter(Registry& registry) {
        .doc = "Zeros, plus updates[…, i, …] added at index[i] along an axis, in order. An index outside is "
               "dropped.",
        .kind = Kind::linear,
-       .operands = {{"index", "integers of any shape"},
+       .operands = {{.name = "index", .doc = "integers of any shape", .dtype = DType::i32},
                     {"updates", "what to add: from the axis on it has the dimensions of the index"}},
        .attributes = {{"axis", AttributeKind::integer, "the dimension to add along", std::int64_t{0}},
                       {"size", AttributeKind::integer, "size of that dimension in the result", {}}},

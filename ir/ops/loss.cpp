@@ -236,13 +236,19 @@ AttributeSpec smoothing_attribute() {
   return {"label_smoothing", AttributeKind::number, "share of the label that is spread evenly over all classes", 0.0};
 }
 
+// The right classes of rows of scores.
+OperandSpec label_operand() {
+  return {.name = "label", .doc = "the right classes [N], integers in [0, K)", .limit = [](const Call& call) {
+            return call.operand(0).shape.back();
+          }};
+}
+
 void register_cross_entropies(Registry& registry) {
   registry.add(
       {.name = "softmax_cross_entropy",
        .doc = "-log softmax(logits)[label], a value for each row: the negative log-likelihood of the right class.",
        .kind = Kind::composite,
-       .operands = {{"logits", "unnormalised scores [N,K], or any rank with the classes last"},
-                    {"label", "the right classes [N], integers in [0, K)"}},
+       .operands = {{"logits", "unnormalised scores [N,K], or any rank with the classes last"}, label_operand()},
        .attributes = {smoothing_attribute()},
        .infer = infer_cross_entropy,
        .compose = compose_cross_entropy,
@@ -281,8 +287,7 @@ void register_hinges(Registry& registry) {
                     "Σ over j ≠ label of max(0, scores[j] - scores[label] + margin), a value for each row (Weston and "
                     "Watkins 1999). Subgradient at a margin just met: 0.",
                 .kind = Kind::composite,
-                .operands = {{"scores", "scores [N,K], or any rank with the classes last"},
-                             {"label", "the right classes [N], integers in [0, K)"}},
+                .operands = {{"scores", "scores [N,K], or any rank with the classes last"}, label_operand()},
                 .attributes = {margin},
                 .infer = infer_multiclass_hinge,
                 .compose = compose_multiclass_hinge,

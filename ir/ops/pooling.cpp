@@ -359,7 +359,8 @@ void register_max_pool(Registry& registry) {
       {.name = "max_pool_gradient",
        .doc = "Transpose of `max_pool_take`: each cotangent goes to the chosen element of its window.",
        .kind = Kind::linear,
-       .operands = {{"g", "cotangent of the pooled image"}, {"index", "positions in the windows"}},
+       .operands = {{"g", "cotangent of the pooled image"},
+                    {.name = "index", .doc = "positions in the windows", .dtype = DType::i32}},
        .attributes = gradient_attributes(),
        .infer =
            [](const Call& call) {
@@ -378,7 +379,8 @@ void register_max_pool(Registry& registry) {
       {.name = "max_pool_take",
        .doc = "The chosen element of each window.",
        .kind = Kind::linear,
-       .operands = {{"t", "image [N,C,spatial…]"}, {"index", "positions in the windows"}},
+       .operands = {{"t", "image [N,C,spatial…]"},
+                    {.name = "index", .doc = "positions in the windows", .dtype = DType::i32}},
        .attributes = pooling_attributes(),
        .infer =
            [](const Call& call) {

@@ -147,7 +147,9 @@ Types infer_random_floats(const Call& call) {
 // ---- entries ----
 
 std::vector<OperandSpec> key_and_offset() {
-  return {{"key", "u32[2]: the seed"}, {"offset", "i64[]: number of the stream; streams of one key never overlap"}};
+  return {
+      {"key", "u32[2]: the seed"},
+      {.name = "offset", .doc = "i64[]: number of the stream; streams of one key never overlap", .dtype = DType::i64}};
 }
 
 std::vector<AttributeSpec> float_attributes(std::string_view first, std::string_view second) {

@@ -386,7 +386,8 @@ void register_picking(Registry& registry) {
        .doc = "Picks along an axis, by an index for every element (numpy.take_along_axis). An index outside is "
               "moved to the nearest inside.",
        .kind = Kind::composite,
-       .operands = {{"x", "what to pick from"}, {"index", "integers, in the dimensions of x but for the axis"}},
+       .operands = {{"x", "what to pick from"},
+                    {.name = "index", .doc = "integers, in the dimensions of x but for the axis", .dtype = DType::i32}},
        .attributes = {{"axis", AttributeKind::integer, "the dimension to pick along", std::int64_t{-1}}},
        .infer = infer_take_along_axis,
        .compose = compose_take_along_axis,

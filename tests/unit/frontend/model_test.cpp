@@ -102,6 +102,15 @@ TEST_CASE("labels of a cross entropy and indices of a table have declared ranges
       {"op": "embedding", "name": "e", "x": "i", "count": 27, "units": 8}]})j");
   CHECK(table->module->function("predict")->parameters[0].upper == 27);
   CHECK(layer(*table, "e").output.str() == "f32[N,5,8]");
+  auto upper = [](const std::string& loss) {
+    auto model = load(R"j({"inputs": {"s": "f32[N,4,7]", "i": "i32[N,4]"}, "graph": [{"name": "y", "value": "s"}],
+        "programs": {"test": {"report": {"score": ")j" +
+                      loss + R"j("}}}})j");
+    return model->module->function("test")->parameters.back().upper;  // of `i`
+  };
+  CHECK(upper("mean(softmax_cross_entropy(s, i), axis=1)") == 7);
+  CHECK(upper("mean(multiclass_hinge(s, i), axis=1)") == 7);
+  CHECK(upper("mean(cast(i, dtype=f32), axis=1)") == 0);
 }
 
 TEST_CASE("parameter counts of the lecture's networks") {
@@ -304,7 +313,7 @@ TEST_CASE("programs train what they name, and regularise it") {
         "second": {"maximize": "mean(b)", "parameters": ["b.*"], "optimizer": "sgd"}}})j");
   auto trained = [&](const std::string& program) {
     std::vector<std::string> names;
-    for (const Result& result : model->module->function(program)->results)
+    for (const FunctionResult& result : model->module->function(program)->results)
       if (result.role == Role::state) names.push_back(result.name);
     return names;
   };
