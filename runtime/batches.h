@@ -83,6 +83,10 @@ class Averages {
 bool over_batches(Program& program, const DataSet& fitted, std::int64_t batch, void* state,
                   const std::function<bool(const Prepared&, std::int64_t first, std::int64_t count)>& each);
 
+// Statistics of these rows of a fitted set, into their entries of the state.
+void set_statistics(std::span<const InputStatistics> statistics, const DataSet& fitted,
+                    std::span<const std::int64_t> rows, const StateTable& table, std::byte* state);
+
 double element_as_double(gradc_dtype dtype, const std::byte* data, std::int64_t index);
 
 }  // namespace gradc::runtime

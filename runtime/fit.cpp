@@ -196,6 +196,7 @@ void Fit::prepare_state() {
     if (const int seed = init.scalar("seed"); seed >= 0) runner.set_integer_scalar(seed, place_.seed);
     runner.run({}, {}, state_.data());
   }
+  set_statistics(options_.statistics, train_set_, base_, table_, state_.data());
   if (!options_.weights.empty()) {
     const LoadReport report = load_weights(SafeTensors::read(options_.weights), table_, state_.data(),
                                            options_.partial_weights ? Match::partial : Match::strict);

@@ -45,6 +45,12 @@ runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const 
   }
 }
 
+std::vector<runtime::InputStatistics> statistics_of(const ModelGraph& model) {
+  std::vector<runtime::InputStatistics> result;
+  for (const InputStatistics& each : model.input_statistics) result.push_back({each.input, each.mean, each.deviation});
+  return result;
+}
+
 runtime::ProgramUse program_use(const ProgramInfo& program) { return {program.name, program.loss, program.reports}; }
 
 const ProgramInfo* evaluation_program(const ModelGraph& model) {

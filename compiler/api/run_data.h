@@ -20,6 +20,8 @@ struct DataPlace {
 std::vector<runtime::Array> data_inputs(const ModelGraph& model, const std::string& program, std::int64_t batch);
 // Reads or generates one split. What is wrong with the data is a UserError at the split's place in the spec.
 runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs);
+// The statistics that training sets before its first step.
+std::vector<runtime::InputStatistics> statistics_of(const ModelGraph& model);
 // What the training loop averages of a program.
 runtime::ProgramUse program_use(const ProgramInfo& program);
 // The program that evaluates: "test", else the first that does not train and has a loss or reports; null where there is

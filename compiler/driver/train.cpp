@@ -77,6 +77,7 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
   options.threads = given.data.threads;
   options.validation_fraction = model.data.validation_fraction;
   options.weights = given.weights;
+  options.statistics = statistics_of(model);
   options.directory = given.directory;
   options.resume = given.resume;
   options.spec = model.resolved;

@@ -27,6 +27,13 @@ struct DataSpec {
   double validation_fraction = 0;  // taken from train after the shuffle
 };
 
+// Statistics of an input over the training examples, as entries of the state: they are set from the data before the
+// first step and belong to the weights. By the entries' shape: [] of all numbers, the example's of each element, else
+// of each channel.
+struct InputStatistics {
+  std::string input, mean, deviation;  // deviation "": none
+};
+
 // One function of the module that is called by name.
 struct ProgramInfo {
   std::string name;                  // "train", "test", "predict", …
@@ -58,6 +65,7 @@ struct ModelGraph {
   std::vector<ProgramInfo> programs;  // without init
   std::vector<LayerInfo> layers;      // in order of the spec
   DataSpec data;
+  std::vector<InputStatistics> input_statistics;
   std::string batch_symbol = "N";
   std::string resolved;  // the spec with every default and block written out, as JSON
   std::vector<Diagnostic> warnings;

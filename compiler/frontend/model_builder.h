@@ -115,6 +115,7 @@ class ModelBuilder {
   void check_program(const ProgramRequest& request) const;  // UserError at its place
   ProgramRequest& program(std::size_t i) { return programs_[i]; }
   const std::vector<ProgramRequest>& programs() const { return programs_; }
+  void add_input_statistics(InputStatistics statistics) { input_statistics_.push_back(std::move(statistics)); }
   void set_data(DataSpec data) { data_ = std::move(data); }
   // The summary's row for all that was built since mark().
   struct Mark {
@@ -161,6 +162,7 @@ class ModelBuilder {
   std::vector<LayerInfo> layers_;
   std::vector<Diagnostic> warnings_;
   DataSpec data_;
+  std::vector<InputStatistics> input_statistics_;
 };
 
 // `*` stands for any characters, dots included.

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "compiler/frontend/input_pipeline.h"
 #include "compiler/frontend/layers.h"
 #include "compiler/frontend/spec.h"
 #include "ir/op.h"
@@ -203,6 +204,38 @@ Schema program_schema() {
                  {"batch", with_doc({{"type", {"integer", "string"}}, {"default", 64}}, "examples of a step")}});
 }
 
+Schema input_step_schema() {
+  std::vector<Schema> kinds;
+  for (const InputStepSpec& step : input_steps()) {
+    Schema value;
+    switch (step.kind) {
+      case InputStepKind::extent:
+      case InputStepKind::direction:
+        value = {{"enum", step.words}};
+        break;
+      case InputStepKind::classes:
+      case InputStepKind::side:
+        value = any_of({ref("size")});
+        break;
+      case InputStepKind::pixels:
+        value = any_of({ref("integer"), list_of(ref("integer"))});
+        break;
+      case InputStepKind::number:
+        value = any_of({ref("number")});
+        break;
+    }
+    Schema properties = {{step.name, with_doc(std::move(value), step.doc)}};
+    if (step.name == "mixup") properties["with"] = with_doc(any_of({ref("names")}), "inputs that are mixed alike");
+    kinds.push_back(closed(std::move(properties), {step.name}));
+  }
+  return any_of(kinds);
+}
+
+Schema input_schema() {
+  Schema steps = with_doc(list_of(input_step_schema()), "steps between the data and the graph");
+  return any_of({ref("type"), closed({{"type", ref("type")}, {"prepare", steps}}, {"type"})});
+}
+
 Schema data_set_schema() {
   Schema generate = {{"type", "object"}, {"required", {"kind"}}};
   generate["properties"] = {{"kind", {{"enum", {"glyphs", "rings", "spiral", "three_modes", "xor"}}}}};
@@ -236,7 +269,7 @@ std::string json_schema() {
   properties["description"] = {{"type", "string"}};
   properties["variables"] =
       with_doc(map_of(ref("number")), "numbers by name, usable wherever a number is; --set overrides them");
-  properties["inputs"] = map_of(ref("type"));
+  properties["inputs"] = map_of(input_schema());
   properties["parameters"] =
       map_of(any_of({ref("type"), closed({{"type", ref("type")}, {"init", ref("initializer")}}, {"type"})}));
   properties["constants"] =

@@ -167,26 +167,6 @@ void SpecReader::declare(const std::string& name, Value* value, const Location& 
   references_[value] = name;
 }
 
-void SpecReader::read_inputs() {
-  const Json* inputs = section("inputs", Json::Kind::object);
-  if (!root_.find("inputs"))
-    diagnostics_.error(root_.location(), "a spec needs `inputs`, as in \"inputs\": { \"x\": \"f32[N,784]\" }");
-  if (!inputs) return;
-  for (const JsonMember& member : inputs->members) {
-    std::optional<Type> type;
-    bool good = guarded([&] {
-      if (!is_identifier(member.key))
-        throw UserError(member.location(),
-                        "`" + member.key + "` is no name: a letter or _, then letters, digits and _");
-      type = read_type(member.value);
-      if (!type) throw Poisoned{};
-      declare(member.key, model_->add_input(member.key, *type, member.location()), member.location());
-      resolved_.inputs.emplace_back(member.key, quote_json(type->str()));
-    });
-    if (!good) globals_.names[member.key] = {Operand(0.0), true};
-  }
-}
-
 void SpecReader::read_parameters() {
   const Json* parameters = section("parameters", Json::Kind::object);
   if (!parameters) return;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/frontend/evaluate.h"
+#include "compiler/frontend/input_pipeline.h"
 #include "compiler/frontend/json.h"
 #include "compiler/frontend/layers.h"
 #include "compiler/frontend/model_builder.h"
@@ -70,7 +71,6 @@ class SpecReader {
  private:
   // ---- spec.cpp: sections with declarations ----
   void read_variables();
-  void read_inputs();
   void read_parameters();
   void read_constants();
   void read_functions();
@@ -78,6 +78,20 @@ class SpecReader {
   void read_block(const std::string& name, const Json& json);
   std::optional<Type> read_type(const Json& json);
   void declare(const std::string& name, Value* value, const Location& at);
+
+  // ---- spec_inputs.cpp: inputs and their pipelines ----
+  struct PreparedInput {
+    Value* value = nullptr;  // what the graph reads; null after a mistake
+    std::string type;        // for the resolved text, as are the steps
+    std::vector<std::string> steps;
+    std::optional<InputStep> mixup;
+  };
+  using PreparedInputs = std::vector<std::pair<std::string, PreparedInput>>;
+  void read_inputs();
+  void read_input(const JsonMember& member, PreparedInput& prepared);
+  InputStep read_input_step(const Json& json, const std::string& what);
+  void read_step_value(const Json& json, const std::string& name, InputStep& step);
+  void mix_inputs(PreparedInputs& inputs);
 
   // ---- spec_values.cpp: values of the tree, checked ----
   bool check_keys(const Json& object, const std::vector<std::string>& known, const std::string& what);
@@ -143,7 +157,7 @@ class SpecReader {
   Operand build_block(const NodeDeclaration& node, const GraphPlace& place, Value* before, const std::string& name);
   void name_results(const GraphPlace& place, const std::string& name, const Operand& operand, ResolvedNode& resolved);
 
-  // ---- spec_programs.cpp: outputs, programs, data, and the resolved text ----
+  // ---- spec_programs.cpp: outputs, programs, regularisers ----
   void read_outputs(Operand last);
   void read_regularize();
   void read_freeze();
@@ -152,6 +166,8 @@ class SpecReader {
   OptimizerChoice read_optimizer(const Json& json, std::string& resolved);
   std::vector<std::pair<std::string, Value*>> read_results(const Json& json, const std::string& what,
                                                            std::vector<std::pair<std::string, std::string>>& resolved);
+
+  // ---- spec_data.cpp ----
   void read_data();
   DataSet read_data_set(const Json& json, const std::string& what);
   void read_generator(const Json& json, DataSet& set);

@@ -40,6 +40,13 @@ struct ProgramUse {
   std::vector<std::string> reports;
 };
 
+// Entries of the state that hold statistics of an input over the training examples: set before the first step, unless
+// the run begins with weights, which bring their own. By the mean's shape: [] of all numbers, the example's of each
+// element, else of each channel, the example's first axis. A deviation that would be 0 is 1.
+struct InputStatistics {
+  std::string input, mean, deviation;  // names; deviation "": none
+};
+
 enum class Outcome : std::uint8_t {
   finished,     // all epochs, or early stopping
   stopped,      // by a callback
@@ -75,7 +82,8 @@ struct FitOptions {
   std::optional<std::int64_t> batch, seed;  // given by the user; else the checkpoint's, else the defaults
   std::int64_t default_batch = 64, default_seed = 0;
   int threads = 1;
-  double validation_fraction = 0;                       // of the training set, taken after a shuffle by the seed
+  double validation_fraction = 0;  // of the training set, taken after a shuffle by the seed
+  std::vector<InputStatistics> statistics;
   bool initialize = true;                               // run `init`; false: the state is as the caller made it
   std::string weights;                                  // a safetensors file to begin with; "": none
   bool partial_weights = false;                         // take from it what fits
