@@ -19,6 +19,8 @@ std::string_view name_of(Space space) {
       return "table";
     case Space::scalar:
       return "scalar";
+    case Space::view:
+      return "view";
   }
   internal_error("unknown space");
 }

@@ -27,19 +27,9 @@ enum class Space : std::uint8_t {
   worker,  // byte `offset` of the running worker's own workspace
   table,   // constant data, part of the code
   scalar,  // field at byte `offset` of the call's scalars
+  view,    // part of another buffer, which may move from trip to trip of the entry's loops
 };
 std::string_view name_of(Space space);
-
-struct KernelBuffer {
-  std::string name;
-  DType dtype = DType::f32;
-  std::int64_t elements = 0;
-  Space space = Space::arena;
-  int slot = -1;             // input, output
-  std::int64_t offset = -1;  // state, arena, worker, scalar: bytes; -1 until plan_memory
-  Tensor data;               // table
-  std::int64_t bytes() const { return elements * byte_size(dtype); }
-};
 
 // offset + Σ coefficient * loop variable
 struct Affine {
@@ -51,6 +41,19 @@ struct Affine {
   std::int64_t offset = 0;
   std::vector<Part> parts;  // sorted by variable, no zero coefficients
   friend bool operator==(const Affine&, const Affine&) = default;
+};
+
+struct KernelBuffer {
+  std::string name;
+  DType dtype = DType::f32;
+  std::int64_t elements = 0;
+  Space space = Space::arena;
+  int slot = -1;             // input, output
+  std::int64_t offset = -1;  // state, arena, worker, scalar: bytes; -1 until plan_memory
+  Tensor data;               // table
+  int base = -1;             // view: a buffer before this one that is no view, of the same dtype
+  Affine start;              // view: element of `base` at which it begins; variables are the entry's loops
+  std::int64_t bytes() const { return elements * byte_size(dtype); }
 };
 
 // One dimension of an access: element index (affine + value) / divisor, which must lie in [0, extent).
@@ -130,11 +133,36 @@ struct Kernel {
   Locations locations;
 };
 
+// A step of the entry. Loops are counted in the program: a view begins where the indices of those around it say.
 struct Statement {
-  enum class Kind : std::uint8_t { launch, copy } kind = Kind::launch;
-  int kernel = -1;         // launch
-  int from = -1, to = -1;  // copy: whole buffers of one size
+  enum class Kind : std::uint8_t {
+    launch,        // a kernel
+    copy,          // a whole buffer to another of its size
+    repeat,        // `for`: the body for each index of `loop`, from 0 to extent - 1
+    repeat_while,  // `while`: `before`, then the body where `flag` is true, again and again
+    choose,        // `if`: the body where `flag` is true, else `otherwise`
+  };
+  Kind kind = Kind::launch;
+  int kernel = -1;
+  int from = -1, to = -1;
+  int loop = -1;                     // repeat: unique in the program
+  std::int64_t extent = 0;           // repeat: trips; repeat_while: most trips, 0: any number
+  int flag = -1;                     // repeat_while, choose: a bool buffer of one element
+  std::vector<Statement> before;     // repeat_while: makes the flag
+  std::vector<Statement> body;       // repeat, repeat_while, choose
+  std::vector<Statement> otherwise;  // choose
 };
+
+// Visits statements in order, each before what stands in it.
+template <class Statements, class F>
+void for_each_statement(Statements& statements, const F& f) {
+  for (auto& statement : statements) {
+    f(statement);
+    for_each_statement(statement.before, f);
+    for_each_statement(statement.body, f);
+    for_each_statement(statement.otherwise, f);
+  }
+}
 
 struct KernelParameter {  // an input, output, or scalar of the entry, in order
   std::string name;
@@ -153,6 +181,12 @@ struct KernelProgram {
   std::vector<Statement> entry;
   std::int64_t arena_bytes = 0;   // multiples of 64
   std::int64_t worker_bytes = 0;  // for each worker
+
+  // The buffer that a view is part of; any other buffer is its own.
+  int root(int buffer) const {
+    const KernelBuffer& b = buffers[static_cast<std::size_t>(buffer)];
+    return b.space == Space::view ? b.base : buffer;
+  }
 };
 
 // The state block that all programs of a model share: entries at 64-byte multiples, in order.

@@ -30,9 +30,23 @@ class Checker : public KernelWatch {
   void statement(const Statement& statement) override {
     ++launch_;
     round_ = 0;
-    where_ = statement.kind == Statement::Kind::copy
-                 ? "copy"
-                 : "kernel `" + program_.kernels[static_cast<std::size_t>(statement.kernel)].name + "`";
+    switch (statement.kind) {
+      case Statement::Kind::launch:
+        where_ = "kernel `" + program_.kernels[static_cast<std::size_t>(statement.kernel)].name + "`";
+        return;
+      case Statement::Kind::copy:
+        where_ = "copy";
+        return;
+      case Statement::Kind::repeat:
+        where_ = "for";
+        return;
+      case Statement::Kind::repeat_while:
+        where_ = "while";
+        return;
+      case Statement::Kind::choose:
+        where_ = "if";
+        return;
+    }
   }
 
   // What another round has left in the worker's space is nothing to rely on.
@@ -97,7 +111,7 @@ class Checker : public KernelWatch {
 
   // One sentence for each kernel and buffer.
   void say(int buffer, const std::string& what) {
-    if (sentences_.size() < kMaxSentences && said_.insert({launch_, buffer}).second)
+    if (sentences_.size() < kMaxSentences && said_.insert({where_, buffer}).second)
       sentences_.push_back(where_ + ": " + what);
   }
 
@@ -106,7 +120,7 @@ class Checker : public KernelWatch {
   int launch_ = -1;
   std::int64_t round_ = 0;
   std::string where_;
-  std::set<std::pair<int, int>> said_;
+  std::set<std::pair<std::string, int>> said_;
   std::vector<std::string> sentences_;
 };
 

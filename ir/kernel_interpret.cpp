@@ -51,21 +51,86 @@ class Interpreter {
   Interpreter(const KernelProgram& program, const KernelCall& call, KernelWatch* watch)
       : program_(program), call_(call), watch_(watch) {
     presets();
-    for (const KernelBuffer& buffer : program.buffers) places_.push_back(place(buffer));
+    for (const KernelBuffer& buffer : program.buffers) {
+      places_.push_back(buffer.space == Space::view ? Place{} : place(buffer));
+      starts_.push_back(0);
+    }
+    for_each_statement(program.entry, [&](const Statement& s) {
+      if (s.kind == Statement::Kind::repeat)
+        trips_.resize(std::max(trips_.size(), static_cast<std::size_t>(s.loop) + 1), 0);
+    });
+    move_views(-1);
   }
 
-  void run() {
-    for (const Statement& statement : program_.entry) {
-      if (watch_) watch_->statement(statement);
-      if (statement.kind == Statement::Kind::launch) {
-        launch(program_.kernels[static_cast<std::size_t>(statement.kernel)]);
-      } else {
-        copy(statement);
-      }
+  void run() { statements(program_.entry); }
+
+ private:
+  // ---- statements ----
+
+  void statements(const std::vector<Statement>& list) {
+    for (const Statement& s : list) statement(s);
+  }
+
+  void statement(const Statement& s) {
+    switch (s.kind) {
+      case Statement::Kind::launch:
+        if (watch_) watch_->statement(s);
+        return launch(program_.kernels[static_cast<std::size_t>(s.kernel)]);
+      case Statement::Kind::copy:
+        if (watch_) watch_->statement(s);
+        return copy(s);
+      case Statement::Kind::repeat:
+        for (std::int64_t i = 0; i < s.extent; ++i) {
+          trips_[static_cast<std::size_t>(s.loop)] = i;
+          move_views(s.loop);
+          statements(s.body);
+        }
+        return;
+      case Statement::Kind::repeat_while:
+        for (std::int64_t trip = 0;; ++trip) {
+          statements(s.before);
+          if (!flag(s) || (s.extent > 0 && trip >= s.extent)) return;
+          statements(s.body);
+        }
+      case Statement::Kind::choose:
+        return statements(flag(s) ? s.body : s.otherwise);
     }
   }
 
- private:
+  bool flag(const Statement& s) {
+    if (watch_) {
+      watch_->statement(s);
+      read_by_watch(s.flag, 0);
+    }
+    return read(at(s.flag), 0).bits != 0;
+  }
+
+  // Places the views that begin where `loop` says; -1: all.
+  void move_views(int loop) {
+    for (std::size_t b = 0; b < places_.size(); ++b) {
+      const KernelBuffer& view = program_.buffers[b];
+      if (view.space != Space::view) continue;
+      bool moves = loop < 0;
+      std::int64_t start = view.start.offset;
+      for (const Affine::Part& part : view.start.parts) {
+        start += part.coefficient * trips_[static_cast<std::size_t>(part.variable)];
+        moves = moves || part.variable == loop;
+      }
+      if (!moves) continue;
+      const Place& base = at(view.base);
+      starts_[b] = start;
+      places_[b] = {base.data + start * base.size, base.size};
+    }
+  }
+
+  // A view is told as what it is part of.
+  void read_by_watch(int buffer, std::int64_t element) const {
+    watch_->read(program_.root(buffer), starts_[static_cast<std::size_t>(buffer)] + element);
+  }
+  void write_by_watch(int buffer, std::int64_t element) const {
+    watch_->write(program_.root(buffer), starts_[static_cast<std::size_t>(buffer)] + element);
+  }
+
   // ---- memory ----
 
   // The scalars where the caller gives none.
@@ -126,8 +191,8 @@ class Interpreter {
     const KernelBuffer &from = program_.buffers[static_cast<std::size_t>(s.from)],
                        &to = program_.buffers[static_cast<std::size_t>(s.to)];
     if (watch_) {
-      for (std::int64_t i = 0; i < from.elements; ++i) watch_->read(s.from, i);
-      for (std::int64_t i = 0; i < to.elements; ++i) watch_->write(s.to, i);
+      for (std::int64_t i = 0; i < from.elements; ++i) read_by_watch(s.from, i);
+      for (std::int64_t i = 0; i < to.elements; ++i) write_by_watch(s.to, i);
     }
     if (from.bytes() > 0) std::memmove(at(s.to).data, at(s.from).data, static_cast<std::size_t>(from.bytes()));
   }
@@ -269,7 +334,7 @@ class Interpreter {
     const Access& a = *instr.access;
     std::int64_t i = element(a);
     if (i < 0) return scalar_of(instr.type, a.outside);
-    if (watch_) watch_->read(a.buffer, i);
+    if (watch_) read_by_watch(a.buffer, i);
     ScalarValue loaded = read(at(a.buffer), i);
     if (instr.type == DType::boolean) loaded.bits = loaded.bits != 0;
     return loaded;
@@ -279,7 +344,7 @@ class Interpreter {
     const Access& a = *instr.access;
     std::int64_t i = element(a);
     if (i < 0) return;
-    if (watch_) watch_->write(a.buffer, i);
+    if (watch_) write_by_watch(a.buffer, i);
     write(at(a.buffer), i, value(instr.args[0]));
   }
 
@@ -323,7 +388,7 @@ class Interpreter {
     for (int pass = t.accumulate ? 0 : 1; pass < 2; ++pass)
       for (int row = 0; row < t.rows; ++row)
         for (int column = 0; column < t.columns; ++column)
-          pass == 0 ? watch_->read(t.c, c + row * t.c_row + column) : watch_->write(t.c, c + row * t.c_row + column);
+          pass == 0 ? read_by_watch(t.c, c + row * t.c_row + column) : write_by_watch(t.c, c + row * t.c_row + column);
   }
 
   void watch_depth(const Tile& t, std::size_t level, std::int64_t a, std::int64_t b) {
@@ -332,8 +397,8 @@ class Interpreter {
       for (std::int64_t i = 0; i < d.extent; ++i) watch_depth(t, level + 1, a + i * d.a_step, b + i * d.b_step);
       return;
     }
-    for (int row = 0; row < t.rows; ++row) watch_->read(t.a, a + row * t.a_row);
-    for (int column = 0; column < t.columns; ++column) watch_->read(t.b, b + column);
+    for (int row = 0; row < t.rows; ++row) read_by_watch(t.a, a + row * t.a_row);
+    for (int column = 0; column < t.columns; ++column) read_by_watch(t.b, b + column);
   }
 
   const KernelProgram& program_;
@@ -341,6 +406,8 @@ class Interpreter {
   KernelWatch* watch_;
   std::vector<std::byte> presets_;
   std::vector<Place> places_;
+  std::vector<std::int64_t> starts_;  // of views, in their base; 0 for other buffers
+  std::vector<std::int64_t> trips_;   // index of each of the entry's loops
   std::map<std::pair<Combiner, DType>, std::unique_ptr<Combine>> combiners_;
   // Of the kernel at hand.
   std::vector<ScalarValue> values_;

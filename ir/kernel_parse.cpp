@@ -58,7 +58,7 @@ class Parser {
   DType dtype();
   Type type();
   int value();
-  int variable();
+  int variable(char letter = 'i');
   template <class Enum>
   std::optional<Enum> named(Enum last);
 
@@ -68,7 +68,8 @@ class Parser {
   void buffer();
   void table(KernelBuffer& buffer);
   void kernel();
-  void statement();
+  std::vector<Statement> statements();
+  Statement statement();
   Locations locations();
 
   // Code.
@@ -82,7 +83,7 @@ class Parser {
   Accumulator accumulator();
   Access access(DType type);
   Subscript subscript();
-  void index(Affine& affine, int* value);
+  void index(Affine& affine, int* value, char letter = 'i');
   Affine tile_base();
   int buffer_reference();
   int kernel_reference();
@@ -197,17 +198,19 @@ int Parser::value() {
   return number;
 }
 
-int Parser::variable() {
+// `letter`: i in kernels, t in the entry.
+int Parser::variable(char letter) {
   KernelToken at = token_;
-  std::string text = name("a loop variable (i0, i1, …)");
+  const std::string what = std::string("a loop variable (") + letter + "0, " + letter + "1, …)";
+  std::string text = name(what.c_str());
   std::int64_t number = 0;
   const char* last = text.data() + text.size();
-  bool valid = text.size() > 1 && text[0] == 'i';
+  bool valid = text.size() > 1 && text[0] == letter;
   if (valid) {
     auto [end, error] = std::from_chars(text.data() + 1, last, number);
     valid = error == std::errc() && end == last && number < kMaxVariables;
   }
-  if (!valid) fail_at(at, "expected a loop variable (i0, i1, …) instead of `" + text + "`");
+  if (!valid) fail_at(at, "expected " + what + " instead of `" + text + "`");
   variables_ = std::max(variables_, static_cast<int>(number) + 1);
   return static_cast<int>(number);
 }
@@ -318,13 +321,17 @@ void Parser::buffer() {
   expect("[");
   b.elements = integer("a buffer's elements", 0, std::numeric_limits<std::int64_t>::max() / 8);
   expect("]");
-  auto space = named(Space::scalar);
-  if (!space) fail("expected input, output, state, arena, worker, table or scalar instead of " + describe());
+  auto space = named(Space::view);
+  if (!space) fail("expected input, output, state, arena, worker, table, scalar or view instead of " + describe());
   b.space = *space;
   if (b.space == Space::input || b.space == Space::output) {
     b.slot = static_cast<int>(integer("a slot", 0, std::numeric_limits<int>::max()));
   } else if (b.space == Space::table) {
     table(b);
+  } else if (b.space == Space::view) {
+    b.base = buffer_reference();
+    expect("at");
+    this->index(b.start, nullptr, 't');
   } else if (accept("at")) {
     b.offset = count("an offset");
   }
@@ -405,7 +412,17 @@ void Parser::kernel() {
   program_.kernels.push_back(std::move(k));
 }
 
-void Parser::statement() {
+std::vector<Statement> Parser::statements() {
+  if (++nesting_ > kMaxNesting) fail("statements nest deeper than " + std::to_string(kMaxNesting));
+  std::vector<Statement> list;
+  expect("{");
+  while (!is("}")) list.push_back(statement());
+  expect("}");
+  --nesting_;
+  return list;
+}
+
+Statement Parser::statement() {
   Statement s;
   if (accept("launch")) {
     s.kernel = kernel_reference();
@@ -414,10 +431,28 @@ void Parser::statement() {
     s.from = buffer_reference();
     expect("to");
     s.to = buffer_reference();
+  } else if (accept("for")) {
+    s.kind = Statement::Kind::repeat;
+    s.loop = variable('t');
+    expect("<");
+    s.extent = count("a loop's extent");
+    s.body = statements();
+  } else if (accept("while")) {
+    s.kind = Statement::Kind::repeat_while;
+    s.flag = buffer_reference();
+    if (accept("trips")) s.extent = integer("trips", 1, std::numeric_limits<std::int64_t>::max());
+    s.before = statements();
+    expect("do");
+    s.body = statements();
+  } else if (accept("if")) {
+    s.kind = Statement::Kind::choose;
+    s.flag = buffer_reference();
+    s.body = statements();
+    if (accept("else")) s.otherwise = statements();
   } else {
-    fail("expected launch or copy instead of " + describe());
+    fail("expected launch, copy, for, while or if instead of " + describe());
   }
-  program_.entry.push_back(s);
+  return s;
 }
 
 // { … }; with `yield` set, it ends in one.
@@ -572,7 +607,7 @@ Subscript Parser::subscript() {
 }
 
 // A sum of integers, variables with coefficients and, where `value` is wanted, one value.
-void Parser::index(Affine& affine, int* value_out) {
+void Parser::index(Affine& affine, int* value_out, char letter) {
   int terms = 0;
   bool negative = accept("-");
   do {
@@ -583,9 +618,9 @@ void Parser::index(Affine& affine, int* value_out) {
       *value_out = value();
     } else if (token_.kind == Kind::number) {
       std::int64_t size = integer("an index", 0, kMaxCoefficient);
-      affine = affine + (accept("*") ? affine_variable(variable(), sign * size) : affine_constant(sign * size));
+      affine = affine + (accept("*") ? affine_variable(variable(letter), sign * size) : affine_constant(sign * size));
     } else {
-      affine = affine + affine_variable(variable(), sign);
+      affine = affine + affine_variable(variable(letter), sign);
     }
     negative = is("-");
   } while (accept("+") || accept("-"));
@@ -665,9 +700,7 @@ KernelProgram Parser::program() {
       fail("expected target, input, output, scalar, arena, worker, buffer, kernel or entry instead of " + describe());
     }
   }
-  expect("{");
-  while (!is("}")) statement();
-  expect("}");
+  program_.entry = statements();
   expect("}");
   return std::move(program_);
 }

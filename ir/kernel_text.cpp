@@ -7,6 +7,7 @@
 //     arena 25600
 //     buffer @x: f32[6400] input 0
 //     buffer @t: f32[6400] arena at 0
+//     buffer @x_t: f32[100] view @x at 100*t0
 //     kernel @k0 loop parallel 64 work 6400 loc("mlp.json":7:5) {
 //       loop i1 < 100 vector 16 {
 //         %0 = load f32 @x[i0 of 64 by 100, i1 of 100 by 1]
@@ -17,6 +18,9 @@
 //     entry {
 //       launch @k0
 //       copy @t to @y
+//       for t0 < 64 { … }
+//       while @more trips 100 { … } do { … }
+//       if @flag { … } else { … }
 //     }
 //   }
 //
@@ -70,7 +74,7 @@ std::string number_text(DType type, double value) {
   return type == DType::f32 ? shortest(static_cast<float>(value)) : shortest(value);
 }
 
-std::string affine_text(const Affine& affine) {
+std::string affine_text(const Affine& affine, char variable = 'i') {
   std::string out;
   for (const Affine::Part& part : affine.parts) {
     bool negative = part.coefficient < 0;
@@ -78,7 +82,7 @@ std::string affine_text(const Affine& affine) {
     std::uint64_t size =
         negative ? 0 - static_cast<std::uint64_t>(part.coefficient) : static_cast<std::uint64_t>(part.coefficient);
     if (size != 1) out += std::to_string(size) + "*";
-    out += "i" + std::to_string(part.variable);
+    out += variable + std::to_string(part.variable);
   }
   if (out.empty()) return std::to_string(affine.offset);
   if (affine.offset > 0) out += " + " + std::to_string(affine.offset);
@@ -113,13 +117,7 @@ class Printer {
     for (const Kernel& k : program_.kernels) kernel(k);
     line("entry {");
     ++depth_;
-    for (const Statement& statement : program_.entry) {
-      if (statement.kind == Statement::Kind::launch) {
-        line("launch " + kernel_name(statement.kernel));
-      } else {
-        line("copy " + buffer_name(statement.from) + " to " + buffer_name(statement.to));
-      }
-    }
+    statements(program_.entry);
     close();
     close();
     return std::move(out_);
@@ -131,6 +129,38 @@ class Printer {
   void close(const std::string& after = "") {
     --depth_;
     line("}" + after);
+  }
+
+  void statements(const std::vector<Statement>& list) {
+    for (const Statement& s : list) statement(s);
+  }
+
+  void statement(const Statement& s) {
+    switch (s.kind) {
+      case Statement::Kind::launch:
+        return line("launch " + kernel_name(s.kernel));
+      case Statement::Kind::copy:
+        return line("copy " + buffer_name(s.from) + " to " + buffer_name(s.to));
+      case Statement::Kind::repeat:
+        return nested("for t" + std::to_string(s.loop) + " < " + std::to_string(s.extent) + " {", s.body);
+      case Statement::Kind::repeat_while: {
+        std::string most = s.extent == 0 ? "" : " trips " + std::to_string(s.extent);
+        nested("while " + buffer_name(s.flag) + most + " {", s.before, "");
+        return nested("} do {", s.body);
+      }
+      case Statement::Kind::choose:
+        if (s.otherwise.empty()) return nested("if " + buffer_name(s.flag) + " {", s.body);
+        nested("if " + buffer_name(s.flag) + " {", s.body, "");
+        return nested("} else {", s.otherwise);
+    }
+  }
+
+  void nested(const std::string& head, const std::vector<Statement>& list, const char* end = "}") {
+    line(head);
+    ++depth_;
+    statements(list);
+    --depth_;
+    if (*end != '\0') line(end);
   }
 
   void header() {
@@ -180,6 +210,9 @@ class Printer {
         return;
       case Space::table:
         table(text + " " + b.data.type().str(), b.data);
+        return;
+      case Space::view:
+        line(text + " " + buffer_name(b.base) + " at " + affine_text(b.start, 't'));
         return;
       default:
         line(b.offset < 0 ? text : text + " at " + std::to_string(b.offset));

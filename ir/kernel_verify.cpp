@@ -5,7 +5,10 @@
 //  2. Each kernel: values are defined once, before use, in a block that encloses the use, and have the dtype that the
 //     opcode takes; marks and accumulators are sound.
 //  3. Each access and each tile stays in its buffer, by interval arithmetic over the extents of the enclosing loops.
-//  4. The entry: nothing is read from arena, outputs or a worker's space before something wrote it.
+//  4. The entry: nothing is read from arena, outputs or a worker's space before something wrote it. What stands in a
+//     loop that runs counts as run, in `while`'s body not, in `if` where both branches do it. A view is taken for the
+//     whole of its base, is used only inside the loops that it moves with, and stays in its base.
+#include <map>
 #include <optional>
 #include <set>
 
@@ -49,6 +52,13 @@ bool is_writable(Space space) {
 }
 
 bool starts_undefined(Space space) { return space == Space::output || space == Space::arena || space == Space::worker; }
+
+// Where a buffer's memory is; of a view, its base's, where it has one.
+Space space_of(const KernelProgram& program, const KernelBuffer& b) {
+  if (b.space != Space::view || b.base < 0 || static_cast<std::size_t>(b.base) >= program.buffers.size())
+    return b.space;
+  return program.buffers[static_cast<std::size_t>(b.base)].space;
+}
 
 std::string ticked(std::string_view name) { return "`" + std::string(name) + "`"; }
 
@@ -438,6 +448,11 @@ class KernelVerifier {
     return false;
   }
 
+  bool same_memory(int a, int b) const {
+    auto known = [&](int i) { return i >= 0 && static_cast<std::size_t>(i) < program_.buffers.size(); };
+    return a == b || (known(a) && known(b) && program_.root(a) == program_.root(b));
+  }
+
   bool in(Space space, int buffer) const {
     return buffer >= 0 && static_cast<std::size_t>(buffer) < program_.buffers.size() &&
            program_.buffers[static_cast<std::size_t>(buffer)].space == space;
@@ -452,8 +467,8 @@ class KernelVerifier {
   void writable(const Instr& instr, int index) {
     if (index < 0 || static_cast<std::size_t>(index) >= program_.buffers.size()) return;
     const KernelBuffer& b = program_.buffers[static_cast<std::size_t>(index)];
-    if (!is_writable(b.space))
-      fail(instr, "writes to " + ticked(b.name) + ", which is " + std::string(name_of(b.space)));
+    Space space = space_of(program_, b);
+    if (!is_writable(space)) fail(instr, "writes to " + ticked(b.name) + ", which is " + std::string(name_of(space)));
   }
 
   void tile(const Instr& instr) {
@@ -469,7 +484,7 @@ class KernelVerifier {
                              std::to_string(lanes) + " lanes");
     if (t.depth.empty() || t.depth.size() > 4)
       return fail(instr, "has " + std::to_string(t.depth.size()) + " depth loops, not 1 to 4");
-    if (t.c == t.a || t.c == t.b) fail(instr, "writes to an operand");
+    if (same_memory(t.c, t.a) || same_memory(t.c, t.b)) fail(instr, "writes to an operand");
     writable(instr, t.c);
     if (kernel_.parallel > 1 && !in(Space::worker, t.c) && !depends(t.c_base, 0))
       fail(instr, "every parallel round writes the same place");
@@ -516,6 +531,7 @@ class ProgramVerifier {
 
   std::vector<std::string> run() {
     blocks();
+    loops(program_.entry);
     for (const KernelBuffer& b : program_.buffers) buffer(b);
     std::set<std::string_view> names;
     for (const Kernel& kernel : program_.kernels) {
@@ -535,6 +551,19 @@ class ProgramVerifier {
       report_(where, "arena of " + std::to_string(program_.arena_bytes) + " bytes is no multiple of 64");
     if (program_.worker_bytes < 0 || program_.worker_bytes % kAlignment != 0)
       report_(where, "worker's space of " + std::to_string(program_.worker_bytes) + " bytes is no multiple of 64");
+  }
+
+  // Extents of the entry's loops.
+  void loops(const std::vector<Statement>& list) {
+    for_each_statement(list, [&](const Statement& s) {
+      if (s.kind == Statement::Kind::repeat_while && s.extent < 0)
+        report_("while", "trips " + std::to_string(s.extent) + " are negative");
+      if (s.kind != Statement::Kind::repeat) return;
+      std::string where = "for t" + std::to_string(s.loop);
+      if (s.loop < 0) return report_(where, "has no number");
+      if (s.extent < 0) return report_(where, "extent " + std::to_string(s.extent) + " is negative");
+      if (!extents_.emplace(s.loop, s.extent).second) report_(where, "another loop has its number");
+    });
   }
 
   void buffer(const KernelBuffer& b) {
@@ -560,7 +589,30 @@ class ProgramVerifier {
           report_(where, "is " + std::string(name_of(b.dtype)) + "[" + std::to_string(b.elements) + "] and its table " +
                              b.data.type().str());
         return;
+      case Space::view:
+        return view(where, b);
     }
+  }
+
+  void view(const std::string& where, const KernelBuffer& b) {
+    if (b.base < 0 || &b - program_.buffers.data() <= b.base)
+      return report_(where, "the base of a view comes before it");
+    const KernelBuffer& base = at(b.base);
+    if (base.space == Space::view || base.space == Space::worker)
+      return report_(where, ticked(base.name) + " is " + std::string(name_of(base.space)) + " and has no views");
+    if (base.dtype != b.dtype)
+      report_(where, "is " + std::string(name_of(b.dtype)) + " and its base " + std::string(name_of(base.dtype)));
+    Interval first{b.start.offset, b.start.offset};
+    for (const Affine::Part& part : b.start.parts) {
+      auto extent = extents_.find(part.variable);
+      if (extent == extents_.end()) return report_(where, "there is no loop t" + std::to_string(part.variable));
+      if (extent->second == 0) return;  // nothing of it is ever reached
+      first = plus(first, steps(extent->second, part.coefficient));
+    }
+    Wide end = first.high + b.elements;
+    if (b.elements > 0 && (first.far || first.low < 0 || end > base.elements))
+      report_(where, "elements " + str(first.low) + " to " + str(end - 1) + " of " + ticked(base.name) + " leave [0, " +
+                         std::to_string(base.elements) + ")");
   }
 
   void slot(const std::string& where, const KernelBuffer& b, const std::vector<KernelParameter>& parameters) {
@@ -598,18 +650,64 @@ class ProgramVerifier {
 
   void entry() {
     written_.assign(program_.buffers.size(), false);
-    for (const Statement& statement : program_.entry) {
-      if (statement.kind == Statement::Kind::copy) {
-        copy(statement);
-      } else if (statement.kernel < 0 || static_cast<std::size_t>(statement.kernel) >= program_.kernels.size()) {
-        report_("entry", "kernel number " + std::to_string(statement.kernel) + " does not exist");
-      } else {
-        const Kernel& kernel = program_.kernels[static_cast<std::size_t>(statement.kernel)];
-        for (std::size_t i = 0; i < written_.size(); ++i)
-          if (program_.buffers[i].space == Space::worker) written_[i] = false;
-        if (kernel.parallel > 0) flow("launch of " + ticked(kernel.name), kernel.body);
+    statements(program_.entry);
+  }
+
+  void statements(const std::vector<Statement>& list) {
+    for (const Statement& s : list) statement(s);
+  }
+
+  void statement(const Statement& s) {
+    switch (s.kind) {
+      case Statement::Kind::launch:
+        return launch(s);
+      case Statement::Kind::copy:
+        return copy(s);
+      case Statement::Kind::repeat: {
+        std::vector<bool> before = written_;
+        open_.insert(s.loop);
+        statements(s.body);
+        open_.erase(s.loop);
+        if (s.extent == 0) written_ = std::move(before);
+        return;
+      }
+      case Statement::Kind::repeat_while: {
+        statements(s.before);
+        flag("while", s.flag);
+        std::vector<bool> before = written_;
+        statements(s.body);
+        written_ = std::move(before);
+        return;
+      }
+      case Statement::Kind::choose: {
+        flag("if", s.flag);
+        std::vector<bool> before = written_;
+        statements(s.body);
+        std::swap(before, written_);
+        statements(s.otherwise);
+        for (std::size_t i = 0; i < written_.size(); ++i) written_[i] = written_[i] && before[i];
+        return;
       }
     }
+  }
+
+  void flag(const std::string& where, int buffer) {
+    if (!is_buffer(buffer)) return report_(where, "its flag does not exist");
+    const KernelBuffer& b = at(buffer);
+    if (b.dtype != DType::boolean || b.elements != 1)
+      report_(where, "its flag " + ticked(b.name) + " is " + std::string(name_of(b.dtype)) + "[" +
+                         std::to_string(b.elements) + "], not bool[1]");
+    if (b.space == Space::worker) report_(where, "a worker's space holds no flag");
+    read(where, buffer);
+  }
+
+  void launch(const Statement& s) {
+    if (s.kernel < 0 || static_cast<std::size_t>(s.kernel) >= program_.kernels.size())
+      return report_("entry", "kernel number " + std::to_string(s.kernel) + " does not exist");
+    const Kernel& kernel = program_.kernels[static_cast<std::size_t>(s.kernel)];
+    for (std::size_t i = 0; i < written_.size(); ++i)
+      if (program_.buffers[i].space == Space::worker) written_[i] = false;
+    if (kernel.parallel > 0) flow("launch of " + ticked(kernel.name), kernel.body);
   }
 
   void copy(const Statement& s) {
@@ -618,28 +716,40 @@ class ProgramVerifier {
     std::string where = "copy of " + ticked(from.name) + " to " + ticked(to.name);
     if (from.bytes() != to.bytes())
       report_(where, "sizes differ: " + std::to_string(from.bytes()) + " and " + std::to_string(to.bytes()) + " bytes");
-    if (!is_writable(to.space)) report_(where, ticked(to.name) + " is " + std::string(name_of(to.space)));
+    Space space = space_of(program_, to);
+    if (!is_writable(space)) report_(where, ticked(to.name) + " is " + std::string(name_of(space)));
     if (from.space == Space::worker || to.space == Space::worker) report_(where, "a worker's space is not copied");
     read(where, s.from);
-    written_[static_cast<std::size_t>(s.to)] = true;
+    write(where, s.to);
+  }
+
+  // The buffer whose memory one is, -1 where there is none; says where a view is used outside its loops.
+  int root(const std::string& where, int buffer) {
+    if (!is_buffer(buffer)) return -1;
+    const KernelBuffer& b = at(buffer);
+    if (b.space != Space::view) return buffer;
+    for (const Affine::Part& part : b.start.parts)
+      if (!open_.contains(part.variable) && strays_.insert(buffer).second)
+        report_(where, ticked(b.name) + " is used outside loop t" + std::to_string(part.variable));
+    return is_buffer(b.base) ? b.base : -1;
   }
 
   void read(const std::string& where, int buffer) {
-    if (!is_buffer(buffer) || written_[static_cast<std::size_t>(buffer)]) return;
-    const KernelBuffer& b = at(buffer);
-    if (!starts_undefined(b.space) || b.elements == 0) return;
-    report_(where, "reads " + ticked(b.name) + " before anything writes it");
-    written_[static_cast<std::size_t>(buffer)] = true;  // one sentence is enough
+    int base = root(where, buffer);
+    if (base < 0 || written_[static_cast<std::size_t>(base)]) return;
+    if (!starts_undefined(at(base).space) || at(buffer).elements == 0) return;
+    report_(where, "reads " + ticked(at(buffer).name) + " before anything writes it");
+    written_[static_cast<std::size_t>(base)] = true;  // one sentence is enough
   }
 
-  void write(int buffer) {
-    if (is_buffer(buffer)) written_[static_cast<std::size_t>(buffer)] = true;
+  void write(const std::string& where, int buffer) {
+    if (int base = root(where, buffer); base >= 0) written_[static_cast<std::size_t>(base)] = true;
   }
 
   void flow(const std::string& where, const std::vector<Instr>& body) {
     for (const Instr& instr : body) {
       if (instr.op == Opcode::load && instr.access) read(where, instr.access->buffer);
-      if (instr.op == Opcode::store && instr.access) write(instr.access->buffer);
+      if (instr.op == Opcode::store && instr.access) write(where, instr.access->buffer);
       if (instr.op == Opcode::loop && instr.loop && instr.loop->extent == 0) continue;
       flow(where, instr.body);
       if (instr.op != Opcode::tile || !instr.tile) continue;
@@ -647,13 +757,16 @@ class ProgramVerifier {
       read(where, t.a);
       read(where, t.b);
       if (t.accumulate) read(where, t.c);
-      write(t.c);
+      write(where, t.c);
     }
   }
 
   const KernelProgram& program_;
   Report report_;
-  std::vector<bool> written_;  // by buffer, at the statement at hand
+  std::vector<bool> written_;            // by buffer, at the statement at hand
+  std::map<int, std::int64_t> extents_;  // of the entry's loops
+  std::set<int> open_;                   // loops around the statement at hand
+  std::set<int> strays_;                 // views used outside their loops
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// The entry of a program (gradc_entry of runtime/include/gradc/abi.h): a frame from its arguments, then the launches
-// and copies in order. A kernel with too little work, or without a pool, runs as one call over its whole range.
+// The entry of a program (gradc_entry of runtime/include/gradc/abi.h): a frame from its arguments, then its statements.
+// A kernel with too little work, or without a pool, runs as one call over its whole range. Loops keep their index in
+// the frame, where kernels find it.
 #include <llvm/IR/Constants.h>
 
 #include <algorithm>
@@ -16,8 +17,9 @@ constexpr std::int64_t kPiecesPerWorker = 4;
 
 class EntryEmitter {
  public:
-  EntryEmitter(Unit& unit, const KernelProgram& program) : unit_(unit), program_(program), b_(unit.context()) {}
-  void run(const std::string& symbol, const std::vector<llvm::Function*>& kernels);
+  EntryEmitter(Unit& unit, const KernelProgram& program, const std::vector<llvm::Function*>& kernels)
+      : unit_(unit), program_(program), kernels_(kernels), b_(unit.context()) {}
+  void run(const std::string& symbol);
 
  private:
   llvm::Value* i64(std::int64_t v) { return b_.getInt64(static_cast<std::uint64_t>(v)); }
@@ -25,13 +27,22 @@ class EntryEmitter {
     return b_.CreateLoad(type->getElementType(which), b_.CreateStructGEP(type, of, which));
   }
   void fill_frame();
+  void statements(const std::vector<Statement>& list);
+  void statement(const Statement& statement);
   void launch(const Kernel& kernel, llvm::Function* function);
   void copy(const Statement& statement);
+  void repeat(const Statement& statement);
+  void repeat_while(const Statement& statement);
+  void choose(const Statement& statement);
+  llvm::Value* flag(const Statement& statement);
+  llvm::Value* trip(int loop);  // where its index stands
+  llvm::BasicBlock* new_block(const char* name) { return llvm::BasicBlock::Create(unit_.context(), name, function_); }
   llvm::Value* place(const KernelBuffer& buffer);
   llvm::Constant* default_scalars();
 
   Unit& unit_;
   const KernelProgram& program_;
+  const std::vector<llvm::Function*>& kernels_;
   Builder b_;
   llvm::Function* function_ = nullptr;
   llvm::Value* frame_ = nullptr;
@@ -106,25 +117,97 @@ llvm::Function* launch_function(Unit& unit) {
   return f;
 }
 
-void EntryEmitter::run(const std::string& symbol, const std::vector<llvm::Function*>& kernels) {
+void EntryEmitter::run(const std::string& symbol) {
   std::vector<llvm::Type*> arguments(6, unit_.pointer());
   function_ = unit_.function(llvm::FunctionType::get(unit_.i32(), arguments, false), llvm::GlobalValue::ExternalLinkage,
                              symbol);
   b_.SetInsertPoint(llvm::BasicBlock::Create(unit_.context(), "entry", function_));
   fill_frame();
-  for (const Statement& statement : program_.entry) {
-    if (statement.kind == Statement::Kind::copy) {
-      copy(statement);
-    } else {
-      auto k = static_cast<std::size_t>(statement.kernel);
-      launch(program_.kernels[k], kernels[k]);
-    }
-  }
+  statements(program_.entry);
   b_.CreateRet(b_.getInt32(0));
 }
 
+void EntryEmitter::statements(const std::vector<Statement>& list) {
+  for (const Statement& s : list) statement(s);
+}
+
+void EntryEmitter::statement(const Statement& s) {
+  switch (s.kind) {
+    case Statement::Kind::launch: {
+      auto k = static_cast<std::size_t>(s.kernel);
+      return launch(program_.kernels[k], kernels_[k]);
+    }
+    case Statement::Kind::copy:
+      return copy(s);
+    case Statement::Kind::repeat:
+      return repeat(s);
+    case Statement::Kind::repeat_while:
+      return repeat_while(s);
+    case Statement::Kind::choose:
+      return choose(s);
+  }
+}
+
+llvm::Value* EntryEmitter::trip(int loop) {
+  llvm::Value* trips = b_.CreateStructGEP(unit_.frame(), frame_, static_cast<unsigned>(FrameField::trips));
+  return b_.CreateConstInBoundsGEP1_64(unit_.i64(), trips, static_cast<std::uint64_t>(loop));
+}
+
+void EntryEmitter::repeat(const Statement& s) {
+  if (s.extent == 0) return;
+  llvm::BasicBlock *before = b_.GetInsertBlock(), *body = new_block("for"), *after = new_block("done");
+  b_.CreateBr(body);
+  b_.SetInsertPoint(body);
+  llvm::PHINode* i = b_.CreatePHI(unit_.i64(), 2, "t");
+  i->addIncoming(i64(0), before);
+  b_.CreateStore(i, trip(s.loop));
+  statements(s.body);
+  llvm::Value* next = b_.CreateAdd(i, i64(1), "", true, true);
+  i->addIncoming(next, b_.GetInsertBlock());
+  b_.CreateCondBr(b_.CreateICmpSLT(next, i64(s.extent)), body, after);
+  b_.SetInsertPoint(after);
+}
+
+void EntryEmitter::repeat_while(const Statement& s) {
+  llvm::BasicBlock *before = b_.GetInsertBlock(), *check = new_block("while"), *body = new_block("do"),
+                   *after = new_block("done");
+  b_.CreateBr(check);
+  b_.SetInsertPoint(check);
+  llvm::PHINode* trips = b_.CreatePHI(unit_.i64(), 2, "trips");
+  trips->addIncoming(i64(0), before);
+  statements(s.before);
+  llvm::Value* go_on = flag(s);
+  if (s.extent > 0) go_on = b_.CreateAnd(go_on, b_.CreateICmpSLT(trips, i64(s.extent)));
+  b_.CreateCondBr(go_on, body, after);
+  b_.SetInsertPoint(body);
+  statements(s.body);
+  trips->addIncoming(b_.CreateAdd(trips, i64(1)), b_.GetInsertBlock());
+  b_.CreateBr(check);
+  b_.SetInsertPoint(after);
+}
+
+void EntryEmitter::choose(const Statement& s) {
+  llvm::BasicBlock *yes = new_block("then"), *no = new_block("else"), *after = new_block("done");
+  b_.CreateCondBr(flag(s), yes, no);
+  for (auto [block, list] : {std::pair(yes, &s.body), std::pair(no, &s.otherwise)}) {
+    b_.SetInsertPoint(block);
+    statements(*list);
+    b_.CreateBr(after);
+  }
+  b_.SetInsertPoint(after);
+}
+
+llvm::Value* EntryEmitter::flag(const Statement& s) {
+  llvm::Value* byte = b_.CreateLoad(b_.getInt8Ty(), place(program_.buffers[static_cast<std::size_t>(s.flag)]));
+  return b_.CreateICmpNE(byte, b_.getInt8(0));
+}
+
 void EntryEmitter::fill_frame() {
-  frame_ = b_.CreateAlloca(unit_.frame(), nullptr, "frame");
+  int trips = 0;
+  for_each_statement(program_.entry, [&](const Statement& s) {
+    if (s.kind == Statement::Kind::repeat) trips = std::max(trips, s.loop + 1);
+  });
+  frame_ = b_.CreateAlloca(unit_.frame_with(static_cast<unsigned>(trips)), nullptr, "frame");
   llvm::Value *workspace = function_->getArg(3), *scalars = function_->getArg(4);
   llvm::Value* workers = b_.CreateGEP(b_.getInt8Ty(), workspace, i64(program_.arena_bytes));
   if (!program_.scalars.empty()) scalars = b_.CreateSelect(b_.CreateIsNull(scalars), default_scalars(), scalars);
@@ -181,6 +264,14 @@ llvm::Value* EntryEmitter::place(const KernelBuffer& buffer) {
       return unit_.table(buffer);
     case Space::scalar:
       return at(field(static_cast<unsigned>(FrameField::scalars), unit_.frame(), frame_));
+    case Space::view: {
+      const KernelBuffer& base = program_.buffers[static_cast<std::size_t>(buffer.base)];
+      llvm::Value* start = i64(buffer.start.offset);
+      for (const Affine::Part& part : buffer.start.parts)
+        start =
+            b_.CreateAdd(start, b_.CreateMul(b_.CreateLoad(unit_.i64(), trip(part.variable)), i64(part.coefficient)));
+      return b_.CreateGEP(unit_.stored_type(buffer.dtype), place(base), start);
+    }
     case Space::worker:
       break;
   }
@@ -191,7 +282,7 @@ llvm::Value* EntryEmitter::place(const KernelBuffer& buffer) {
 
 void emit_entry(Unit& unit, const std::string& symbol, const KernelProgram& program,
                 const std::vector<llvm::Function*>& kernels) {
-  EntryEmitter(unit, program).run(symbol, kernels);
+  EntryEmitter(unit, program, kernels).run(symbol);
 }
 
 }  // namespace gradc::codegen

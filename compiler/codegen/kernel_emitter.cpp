@@ -35,11 +35,11 @@ KernelEmitter::KernelEmitter(Unit& unit, const KernelProgram& program, const Ker
 
 // Extents of all loop variables, and an alias scope for every group of overlapping buffers in use.
 void KernelEmitter::collect(const std::vector<Instr>& block) {
-  std::vector<int> used;
+  std::vector<int> used;  // what views are part of stands for them
   auto walk = [&](auto& self, const std::vector<Instr>& instrs) -> void {
     for (const Instr& in : instrs) {
       if (in.loop) variables_[static_cast<std::size_t>(in.loop->variable)].extent = in.loop->extent;
-      if (in.access) used.push_back(in.access->buffer);
+      if (in.access) used.push_back(program_.root(in.access->buffer));
       self(self, in.body);
     }
   };
@@ -231,6 +231,11 @@ llvm::Value* KernelEmitter::buffer_pointer(int index) {
     case Space::table:
       known = unit_.table(buffer);
       break;
+    case Space::view: {
+      llvm::Value* base = buffer_pointer(buffer.base);
+      known = prologue_.CreateGEP(unit_.stored_type(buffer.dtype), base, view_start(buffer), buffer.name);
+      break;
+    }
     case Space::worker: {
       llvm::Value* skip = prologue_.CreateMul(function_->getArg(3), i64(program_.worker_bytes));
       known = at(prologue_.CreateInBoundsGEP(prologue_.getInt8Ty(), frame_field(FrameField::workers), skip));
@@ -240,8 +245,21 @@ llvm::Value* KernelEmitter::buffer_pointer(int index) {
   return known;
 }
 
+// Of the element of its base at which a view begins.
+llvm::Value* KernelEmitter::view_start(const KernelBuffer& view) {
+  llvm::Value* start = i64(view.start.offset);
+  for (const Affine::Part& part : view.start.parts) {
+    llvm::Value* trips =
+        prologue_.CreateStructGEP(unit_.frame(), function_->getArg(0), static_cast<unsigned>(FrameField::trips));
+    auto* trip = prologue_.CreateLoad(unit_.i64(), prologue_.CreateConstInBoundsGEP1_64(
+                                                       unit_.i64(), trips, static_cast<std::uint64_t>(part.variable)));
+    start = prologue_.CreateAdd(start, prologue_.CreateMul(trip, i64(part.coefficient)));
+  }
+  return start;
+}
+
 void KernelEmitter::mark_aliases(llvm::Instruction* access, int index) {
-  auto at = static_cast<std::size_t>(index);
+  auto at = static_cast<std::size_t>(program_.root(index));
   if (is_constant(program_.buffers[at].space)) {
     if (access->mayReadFromMemory())
       access->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(unit_.context(), {}));

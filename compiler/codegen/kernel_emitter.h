@@ -45,6 +45,7 @@ class KernelEmitter {
   void instruction(const Instr& instr);
   void tile(const Instr& instr);
   void rarely(const Instr& instr);
+  llvm::Value* view_start(const KernelBuffer& view);
   llvm::Value* buffer_pointer(int buffer);
   llvm::Value* frame_field(FrameField field);
   void mark_aliases(llvm::Instruction* access, int buffer);

@@ -8,8 +8,13 @@ namespace gradc::codegen {
 
 Unit::Unit(llvm::LLVMContext& context, const std::string& name, const Target& target)
     : context_(context), module_(std::make_unique<llvm::Module>(name, context)), target_(target) {
-  std::vector<llvm::Type*> fields(static_cast<std::size_t>(FrameField::scalars) + 1, pointer());
-  frame_ = llvm::StructType::create(context_, fields, "frame");
+  frame_ = frame_with(0);
+}
+
+llvm::StructType* Unit::frame_with(unsigned trips) {
+  std::vector<llvm::Type*> fields(static_cast<std::size_t>(FrameField::trips), pointer());
+  fields.push_back(llvm::ArrayType::get(i64(), trips));
+  return llvm::StructType::get(context_, fields);
 }
 
 llvm::Type* Unit::value_type(DType type) {

@@ -15,8 +15,9 @@ namespace gradc::codegen {
 
 using Builder = llvm::IRBuilder<>;
 
-// Fields of the frame that an entry makes of its arguments and every kernel reads.
-enum class FrameField : unsigned { inputs, outputs, state, arena, workers, scalars };
+// Fields of the frame that an entry makes of its arguments and every kernel reads. `trips`: indices of the entry's
+// loops.
+enum class FrameField : unsigned { inputs, outputs, state, arena, workers, scalars, trips };
 
 class Unit {
  public:
@@ -34,6 +35,7 @@ class Unit {
   llvm::IntegerType* i64() { return llvm::Type::getInt64Ty(context_); }
   llvm::IntegerType* i32() { return llvm::Type::getInt32Ty(context_); }
   llvm::StructType* frame() { return frame_; }
+  llvm::StructType* frame_with(unsigned trips);  // as an entry makes it
   // void(frame*, i64 begin, i64 end, i64 worker)
   llvm::FunctionType* kernel_type();
 

@@ -35,9 +35,10 @@ std::string memory_text(const KernelModule& module) {
             std::to_string(program.worker_bytes) + " a worker; state " + std::to_string(module.state.bytes) + "\n";
     for (const KernelBuffer& buffer : program.buffers) {
       if (buffer.space == Space::table || buffer.space == Space::scalar) continue;
-      text += "  " + std::string(name_of(buffer.space)) + "\t" +
-              (buffer.offset < 0 ? "slot " + std::to_string(buffer.slot) : std::to_string(buffer.offset)) + "\t" +
-              std::to_string(buffer.bytes()) + "\t" + buffer.name + "\n";
+      std::string where = buffer.offset < 0 ? "slot " + std::to_string(buffer.slot) : std::to_string(buffer.offset);
+      if (buffer.space == Space::view) where = "of " + program.buffers[static_cast<std::size_t>(buffer.base)].name;
+      text += "  " + std::string(name_of(buffer.space)) + "\t" + where + "\t" + std::to_string(buffer.bytes()) + "\t" +
+              buffer.name + "\n";
     }
   }
   return text;
