@@ -335,12 +335,16 @@ std::unique_ptr<ModelGraph> Model::graph() const { return builder_->graph(); }
 
 namespace {
 
-Expr call_layer(ModelBuilder& model, std::string_view layer, const std::string& name, const Expr& x,
+Expr call_layer(ModelBuilder& model, std::string_view layer, const std::string& name, const std::vector<Expr>& operands,
                 const LayerArguments& arguments, bool shared, const Location& at) {
   const LayerSpec* spec = find_layer(layer);
   ensure(spec, "a layer of the C++ API is not in the table");
   if (!name.empty()) check_name(name, at);
-  LayerCall call{model, *spec, name, name, {value_of(x, model, at)}, {}, at, {}, shared};
+  if (operands.size() != spec->operands.size())
+    throw UserError(at, spec->name + ": takes " + std::to_string(spec->operands.size()) + " operands, got " +
+                            std::to_string(operands.size()));
+  LayerCall call{model, *spec, name, name, {}, {}, at, {}, shared};
+  for (const Expr& operand : operands) call.operands.push_back(value_of(operand, model, at));
   for (const auto& [key, value] : arguments) {
     const LayerAttribute* attribute = spec->attribute(key);
     ensure(attribute, "a layer of the C++ API is given an attribute that is not in the table");
@@ -363,21 +367,22 @@ Layer::Layer(Model& model, std::string_view layer, const std::string& name, Laye
   check_name(name, location_of(at));
 }
 
-Expr Layer::operator()(const Expr& x, Place at) {
+Expr Layer::operator()(const std::vector<Expr>& operands, Place at) {
   Expr result =
-      call_layer(*data_->model, data_->layer, data_->name, x, data_->arguments, data_->built, location_of(at));
+      call_layer(*data_->model, data_->layer, data_->name, operands, data_->arguments, data_->built, location_of(at));
   data_->built = true;
   return result;
 }
 
-Expr apply_layer(ModelBuilder& model, std::string_view layer, const std::string& name, const Expr& x,
-                 const LayerArguments& arguments, Place at) {
-  return call_layer(model, layer, name, x, arguments, false, location_of(at));
+Expr apply_layer(ModelBuilder& model, std::string_view layer, const std::string& name,
+                 const std::vector<Expr>& operands, const LayerArguments& arguments, Place at) {
+  return call_layer(model, layer, name, operands, arguments, false, location_of(at));
 }
 
-Expr apply_layer(const Expr& x, std::string_view layer, const LayerArguments& arguments, Place place) {
+Expr apply_layer(const std::vector<Expr>& operands, std::string_view layer, const LayerArguments& arguments,
+                 Place place) {
   Location at = location_of(place);
-  return call_layer(model_of({x}, layer, at), layer, "", x, arguments, false, at);
+  return call_layer(model_of(operands, layer, at), layer, "", operands, arguments, false, at);
 }
 
 Expr Linear::operator()(const Expr& x, Place at) {

@@ -20,12 +20,12 @@ AttributeSpec epsilon_attribute() {
   return {"epsilon", AttributeKind::number, "added to the variance, so that a constant has a result", 1e-5};
 }
 
-// ---- layer_norm:  y = c r with c = x - mean x, r = 1 / √(mean c² + ε)
+// ---- standardize:  y = c r with c = x - mean x, r = 1 / √(mean c² + ε)
 //      dy = r (dx - mean dx - y mean(y dx)),  its own transpose
 
 IntList axes_of(const Call& call) { return normal_axes(call, call.attributes.ints("axis"), call.operand(0).rank()); }
 
-Types infer_layer_norm(const Call& call) {
+Types infer_standardize(const Call& call) {
   check_float(call);
   check_epsilon(call);
   axes_of(call);
@@ -38,41 +38,42 @@ Term inverse_deviation(const Call& call, Term c) {
   return apply("rsqrt", {average(apply("square", {c}), axes_of(call)) + call.attributes.number("epsilon")});
 }
 
-Terms compose_layer_norm(Builder&, const Call& call, std::span<const Term> x) {
+Terms compose_standardize(Builder&, const Call& call, std::span<const Term> x) {
   Term c = centered(x[0], axes_of(call));
   return {c * inverse_deviation(call, c)};
 }
 
-Terms layer_norm_derivative(const Derivation& d, std::span<const Term> t) {
+Terms standardize_derivative(const Derivation& d, std::span<const Term> t) {
   IntList axes = axes_of(d.call);
   Term r = inverse_deviation(d.call, centered(d.x(), axes));
   return {r * (centered(t[0], axes) - d.y() * average(d.y() * t[0], axes))};
 }
 
-void register_layer_norm(Registry& registry) {
+void register_standardize(Registry& registry) {
   auto sample = [](std::string_view type, IntList axis, double epsilon) {
     return Sample{.operands = types({type}), .attributes = {{"axis", std::move(axis)}, {"epsilon", epsilon}}};
   };
   registry.add(
-      {.name = "layer_norm",
-       .doc = "(x - mean) / √(variance + epsilon), with mean and variance over dimensions of each example (Ba et "
-              "al. 2016). Scale and shift are the model's.",
+      {.name = "standardize",
+       .doc = "(x - mean) / √(variance + epsilon), with mean and variance over dimensions: what the layer `layer_norm` "
+              "scales "
+              "and shifts (Ba et al. 2016).",
        .kind = Kind::composite,
        .operands = {{"x", "a float"}},
        .attributes = {{"axis", AttributeKind::int_list, "the dimensions to normalise over; empty: all", IntList{-1}},
                       epsilon_attribute()},
-       .infer = infer_layer_norm,
-       .compose = compose_layer_norm,
-       .vjp = layer_norm_derivative,
-       .jvp = layer_norm_derivative,
+       .infer = infer_standardize,
+       .compose = compose_standardize,
+       .vjp = standardize_derivative,
+       .jvp = standardize_derivative,
        .samples = {sample("f64[2,5]", {-1}, 1e-5), sample("f64[2,3,4]", {1, 2}, 1e-3), sample("f32[7,37]", {1}, 1e-5),
                    sample("f64[3,2]", {0}, 0.5), sample("f64[5]", {}, 1e-5), sample("f64[3,1]", {1}, 1e-5),
                    sample("f64[0,3]", {1}, 1e-5)}});
 }
 
-// ---- group_norm:  [N, C, …] seen as [N, groups, C / groups, …] ----
+// ---- standardize_groups:  [N, C, …] seen as [N, groups, C / groups, …] ----
 
-Types infer_group_norm(const Call& call) {
+Types infer_standardize_groups(const Call& call) {
   check_float(call);
   check_epsilon(call);
   const Type& x = call.operand(0);
@@ -86,7 +87,7 @@ Types infer_group_norm(const Call& call) {
   return {x};
 }
 
-Terms compose_group_norm(Builder&, const Call& call, std::span<const Term> x) {
+Terms compose_standardize_groups(Builder&, const Call& call, std::span<const Term> x) {
   std::int64_t groups = call.attributes.integer("groups");
   Shape grouped = x[0].shape();
   grouped[1] = Dim(grouped[1].factor / groups);
@@ -94,24 +95,23 @@ Terms compose_group_norm(Builder&, const Call& call, std::span<const Term> x) {
   IntList axes;
   for (std::int64_t d = 2; d < std::ssize(grouped); ++d) axes.push_back(d);
   Term y =
-      apply("layer_norm", {reshape(x[0], grouped)}, {{"axis", axes}, {"epsilon", call.attributes.number("epsilon")}});
+      apply("standardize", {reshape(x[0], grouped)}, {{"axis", axes}, {"epsilon", call.attributes.number("epsilon")}});
   return {reshape(y, x[0].shape())};
 }
 
-void register_group_norm(Registry& registry) {
+void register_standardize_groups(Registry& registry) {
   auto sample = [](std::string_view type, std::int64_t groups) {
     return Sample{.operands = types({type}), .attributes = {{"groups", groups}}};
   };
   registry.add(
-      {.name = "group_norm",
+      {.name = "standardize_groups",
        .doc = "(x - mean) / √(variance + epsilon), with mean and variance over each group of channels of each "
-              "example (Wu and He 2018); one group a channel is instance normalisation. Scale and shift are "
-              "the model's.",
+              "example: what the layers `group_norm` and `instance_norm` scale and shift (Wu and He 2018).",
        .kind = Kind::composite,
        .operands = {{"x", "image [N,C,spatial…]"}},
        .attributes = {{"groups", AttributeKind::integer, "how many groups of channels", {}}, epsilon_attribute()},
-       .infer = infer_group_norm,
-       .compose = compose_group_norm,
+       .infer = infer_standardize_groups,
+       .compose = compose_standardize_groups,
        .samples = {sample("f64[2,6]", 2), sample("f64[2,4,3]", 2), sample("f32[2,6,5,7]", 3), sample("f64[1,3,2]", 1),
                    sample("f64[2,3,5]", 3), sample("f64[0,2,3]", 1)}});
 }
@@ -212,8 +212,8 @@ void register_clip_by_norm(Registry& registry) {
 }  // namespace
 
 void register_normalization(Registry& registry) {
-  register_layer_norm(registry);
-  register_group_norm(registry);
+  register_standardize(registry);
+  register_standardize_groups(registry);
   register_local_response_norm(registry);
   register_clip_by_norm(registry);
 }

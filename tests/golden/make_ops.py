@@ -425,9 +425,9 @@ def moments():
 def normalizations():
     x = RANDOM.uniform(-2, 2, (2, 6, 3, 2))
     standard = lambda v, axis, epsilon: (v - v.mean(axis=axis, keepdims=True)) / np.sqrt(v.var(axis=axis, keepdims=True) + epsilon)
-    case("layer_norm", [x], standard(x, -1, 1e-5), 1e-13)
-    case("layer_norm", [x], standard(x, (1, 3), 0.5), 1e-14, axis=[1, 3], epsilon=0.5)
-    case("group_norm", [x], standard(x.reshape(2, 3, 2, 3, 2), (2, 3, 4), 1e-5).reshape(x.shape), 1e-13, groups=3)
+    case("standardize", [x], standard(x, -1, 1e-5), 1e-13)
+    case("standardize", [x], standard(x, (1, 3), 0.5), 1e-14, axis=[1, 3], epsilon=0.5)
+    case("standardize_groups", [x], standard(x.reshape(2, 3, 2, 3, 2), (2, 3, 4), 1e-5).reshape(x.shape), 1e-13, groups=3)
     for size, alpha, beta, k in [(5, 5e-4, 0.75, 2.0), (2, 3.0, 0.5, 1.0), (9, 1.0, 1.0, 0.5)]:
         y = np.empty_like(x)
         for c in range(6):
@@ -437,6 +437,23 @@ def normalizations():
     lengths = np.sqrt((x * x).sum(axis=(1, 2), keepdims=True))
     case("clip_by_norm", [x], x * np.minimum(1, 3 / lengths), 1e-14, max_norm=3.0, axis=[1, 2])
     case("clip_by_norm", [x[0, 0]], x[0, 0], max_norm=100.0)
+
+
+def resizes():
+    x = RANDOM.uniform(-2, 2, (2, 3, 4, 2))
+    case("upsample_nearest", [x], x.repeat(3, axis=2), scale=[3, 1])
+    # Linear: the middle of each small cell, in units of the large ones, held within the outermost middles.
+    for scale in [[2, 2], [3, 1], [4, 5]]:
+        y = x
+        for axis, factor in zip([2, 3], scale):
+            at = np.clip((np.arange(y.shape[axis] * factor) + 0.5) / factor - 0.5, 0, y.shape[axis] - 1)
+            low = np.floor(at).astype(int)
+            high = np.minimum(low + 1, y.shape[axis] - 1)
+            weight = (at - low).reshape([-1 if d == axis else 1 for d in range(4)])
+            y = y.take(low, axis=axis) * (1 - weight) + y.take(high, axis=axis) * weight
+        case("upsample_linear", [x], y, 1e-15, scale=scale)
+    share = RANDOM.uniform(0, 1, 2)
+    case("mixup", [x, share], x * share[:, None, None, None] + x[::-1] * (1 - share)[:, None, None, None], 1e-15)
 
 
 def einsums():
@@ -482,7 +499,7 @@ def random_numbers():
         case("random_normal", operands, normal.astype(np.float32), 2e-6, shape=(4,), dtype="f32")
 
 
-WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses, moments, normalizations, einsums]
+WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses, moments, normalizations, einsums, resizes]
 for write in WRITERS:
     write()
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.txt"), "w") as out:

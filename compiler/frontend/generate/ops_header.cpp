@@ -160,19 +160,24 @@ void write_layer(std::ostream& out, const LayerSpec& layer) {
   for (const LayerAttribute& attribute : layer.attributes)
     if (!attribute.preset && attribute.derived.empty()) names += attribute.name + ", ";
   std::string arguments = members.empty() ? "{" + given + "}" : "arguments_of_" + layer.name + "(" + names + "options)";
+  std::string operands, taken;
+  for (const OperandSpec& operand : layer.operands) {
+    operands += (operands.empty() ? "" : ", ") + operand.name;
+    taken += (taken.empty() ? "const Expr& " : ", const Expr& ") + operand.name;
+  }
   document(out, layer.doc);
   if (layer.owns_parameters) {
-    out << "inline Expr " << layer.name << "(Model& model, const std::string& name, const Expr& x" << required
-        << ", Place at = Place::current()) {\n  return apply_layer(model.builder(), \"" << layer.name << "\", name, x, "
-        << arguments << ", at);\n}\n";
+    out << "inline Expr " << layer.name << "(Model& model, const std::string& name, " << taken << required
+        << ", Place at = Place::current()) {\n  return apply_layer(model.builder(), \"" << layer.name << "\", name, {"
+        << operands << "}, " << arguments << ", at);\n}\n";
     if (layer.name != "linear")  // Linear, of <gradc/model.h>, says how long its input is
       out << "class " << type << " : public Layer {\n public:\n  " << type << "(Model& model, const std::string& name"
           << required << ", Place at = Place::current())\n      : Layer(model, \"" << layer.name << "\", name, "
           << arguments << ", at) {}\n};\n";
   } else {
-    out << "inline Expr " << layer.name << "(const Expr& x" << required
-        << ", Place at = Place::current()) {\n  return apply_layer(x, \"" << layer.name << "\", " << arguments
-        << ", at);\n}\n";
+    out << "inline Expr " << layer.name << "(" << taken << required
+        << ", Place at = Place::current()) {\n  return apply_layer({" << operands << "}, \"" << layer.name << "\", "
+        << arguments << ", at);\n}\n";
   }
   out << "\n";
 }

@@ -118,7 +118,8 @@ using LayerArguments = std::vector<std::pair<std::string, LayerArgument>>;
 class Layer {
  public:
   Layer(Model& model, std::string_view layer, const std::string& name, LayerArguments arguments, Place at);
-  Expr operator()(const Expr& x, Place at = Place::current());
+  Expr operator()(const Expr& x, Place at = Place::current()) { return (*this)(std::vector<Expr>{x}, at); }
+  Expr operator()(const std::vector<Expr>& operands, Place at = Place::current());  // bilinear({a, b})
 
  private:
   struct Data;
@@ -126,9 +127,9 @@ class Layer {
 };
 
 // A layer that is called once; the second, one that owns no parameters.
-Expr apply_layer(ModelBuilder& model, std::string_view layer, const std::string& name, const Expr& x,
-                 const LayerArguments& arguments, Place at);
-Expr apply_layer(const Expr& x, std::string_view layer, const LayerArguments& arguments, Place at);
+Expr apply_layer(ModelBuilder& model, std::string_view layer, const std::string& name,
+                 const std::vector<Expr>& operands, const LayerArguments& arguments, Place at);
+Expr apply_layer(const std::vector<Expr>& operands, std::string_view layer, const LayerArguments& arguments, Place at);
 
 // x · weightᵀ + bias, shared between its calls. `in` is the length of x's last dimension.
 class Linear {

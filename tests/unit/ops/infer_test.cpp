@@ -96,8 +96,8 @@ TEST_CASE("wrong use is told with both values") {
         "squared_error: `target` must have the shape of `prediction`, got f32[N] and f32[N,1]");
   CHECK(inferred("squared_error", {"f32[N]", "i32[N]"}) ==
         "squared_error: `target` must have the dtype of `prediction`, got i32[N] and f32[N]; cast one of them");
-  CHECK(inferred("group_norm", {"f32[N,10,4]"}, {{"groups", integer(3)}}) ==
-        "group_norm: can't cut the 10 channels of f32[N,10,4] into 3 groups");
+  CHECK(inferred("standardize_groups", {"f32[N,10,4]"}, {{"groups", integer(3)}}) ==
+        "standardize_groups: can't cut the 10 channels of f32[N,10,4] into 3 groups");
   CHECK(inferred("norm", {"f32[3]"}, {{"order", 3.0}}) == "norm: `order` must be 1, 2 or inf, got 3.0");
   CHECK(inferred("squeeze", {"f32[3,1]"}, {{"axis", ints({0})}}) == "squeeze: dimension 0 of f32[3,1] is not 1");
   CHECK(inferred("pad_reflect", {"f32[3]"}, {{"low", ints({3})}}) ==
