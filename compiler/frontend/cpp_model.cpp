@@ -3,26 +3,18 @@
 
 #include <algorithm>
 
+#include "compiler/frontend/cpp_access.h"
 #include "compiler/frontend/evaluate.h"
 #include "compiler/frontend/indexing.h"
 #include "compiler/frontend/layers.h"
 #include "compiler/frontend/model_builder.h"
 
 namespace gradc {
-inline namespace api {
-
-namespace {
 
 Location location_of(Place at) {
   std::string file = at.file_name();
   if (std::size_t slash = file.rfind('/'); slash != std::string::npos) file.erase(0, slash + 1);
   return make_location(std::move(file), at.line(), 0);
-}
-
-const Op& find_op(std::string_view name, const Location& at) {
-  const Op* op = Registry::get().find(name);
-  if (op && !op->internal) return *op;
-  throw UserError(at, "unknown op `" + std::string(name) + "`" + suggest(name, Registry::get().names()));
 }
 
 ModelBuilder& model_of(const std::vector<Expr>& operands, std::string_view op, const Location& at) {
@@ -39,11 +31,26 @@ ModelBuilder& model_of(const std::vector<Expr>& operands, std::string_view op, c
   return *model;
 }
 
-Value* value_of(const Expr& expr, ModelBuilder& model, const Location& at) {
-  if (!expr.value()) return model.at(at).constant(DType::f32, expr.number());
+Operand operand_of(const Expr& expr, const ModelBuilder& model, const Location& at) {
+  if (!expr.value()) return expr.number();
   if (expr.model() != &model)
     throw UserError(at, "the expression is of the model `" + expr.model()->name() + "`, not of `" + model.name() + "`");
   return expr.value();
+}
+
+Value* value_of(const Expr& expr, ModelBuilder& model, const Location& at) {
+  Operand operand = operand_of(expr, model, at);
+  return operand.value ? operand.value : model.at(at).constant(DType::f32, operand.number);
+}
+
+inline namespace api {
+
+namespace {
+
+const Op& find_op(std::string_view name, const Location& at) {
+  const Op* op = Registry::get().find(name);
+  if (op && !op->internal) return *op;
+  throw UserError(at, "unknown op `" + std::string(name) + "`" + suggest(name, Registry::get().names()));
 }
 
 Expr binary(std::string_view op, const Located& a, const Located& b) {
@@ -118,8 +125,7 @@ std::vector<Expr> apply_op_all(std::string_view name, const std::vector<Expr>& o
   const Op& op = find_op(name, at);
   ModelBuilder& model = model_of(operands, name, at);
   std::vector<Operand> values;
-  for (const Expr& operand : operands)
-    values.push_back(operand.value() ? Operand(operand.value()) : Operand(operand.number()));
+  for (const Expr& operand : operands) values.push_back(operand_of(operand, model, at));
   std::vector<Expr> results;
   for (Value* result : model.apply(op, values, std::move(attributes), at)) results.emplace_back(model, result);
   return results;
@@ -195,12 +201,6 @@ Expr operator>=(const Located& a, const Located& b) { return binary("greater_equ
 Expr operator&&(const Located& a, const Located& b) { return binary("logical_and", a, b); }
 Expr operator||(const Located& a, const Located& b) { return binary("logical_or", a, b); }
 Expr operator!(const Located& a) { return apply_op("logical_not", {a.expr}, {}, a.place); }
-
-Expr grad(const Expr& output, const Expr& wrt, Place place) {
-  Location at = location_of(place);
-  ModelBuilder& model = model_of({output, wrt}, "grad", at);
-  return {model, model.gradient(value_of(output, model, at), value_of(wrt, model, at), at)};
-}
 
 // ---- programs ----
 

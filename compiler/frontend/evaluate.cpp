@@ -6,6 +6,8 @@
 #include <limits>
 #include <numbers>
 
+#include "compiler/frontend/modes.h"
+
 namespace gradc {
 
 const Entry* Scope::find(std::string_view name) const {
@@ -233,12 +235,12 @@ Operand Evaluator::binary(const Syntax& syntax) {
 Operand Evaluator::call(const Syntax& syntax) {
   if (auto function = functions_.find(syntax.text); function != functions_.end())
     return call_function(function->second, syntax);
-  if (syntax.text == "grad") return call_grad(syntax);
+  if (find_mode(syntax.text)) return call_mode(syntax);
   const Op* op = Registry::get().find(syntax.text);
   if (op && !op->internal) return call_op(*op, syntax);
   std::vector<std::string> names = Registry::get().names();
   for (const auto& [name, function] : functions_) names.push_back(name);
-  names.push_back("grad");
+  for (const Mode& mode : modes()) names.push_back(mode.name);
   fail(syntax, "unknown function `" + syntax.text + "`" + suggest(syntax.text, names));
 }
 
@@ -304,12 +306,28 @@ Operand Evaluator::call_function(const UserFunction& function, const Syntax& syn
   }
 }
 
-Operand Evaluator::call_grad(const Syntax& syntax) {
-  if (syntax.children.size() != 2 || !syntax.keywords.empty())
-    fail(syntax, "grad takes a scalar and what to differentiate it by, as in grad(loss, w)");
-  Value* output = value(*syntax.children[0]);
-  Value* wrt = value(*syntax.children[1]);
-  return model_.gradient(output, wrt, locate_(syntax.offset));
+// grad(f, w), vjp(y, [a, b], [u, v]), …: a list stands for several values.
+Operand Evaluator::call_mode(const Syntax& syntax) {
+  const Mode& mode = *find_mode(syntax.text);
+  std::vector<std::vector<Operand>> arguments;
+  auto add = [&](const Syntax& argument) {
+    arguments.emplace_back();
+    if (argument.kind != Syntax::Kind::list) return arguments.back().push_back(one(argument));
+    for (const SyntaxPtr& item : argument.children) arguments.back().push_back(one(*item));
+  };
+  for (const SyntaxPtr& child : syntax.children) add(*child);
+  for (const SyntaxKeyword& keyword : syntax.keywords) {
+    Syntax place;
+    place.offset = keyword.offset;
+    auto found = std::find(mode.arguments.begin(), mode.arguments.end(), keyword.name);
+    if (found == mode.arguments.end())
+      fail(place, mode.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, mode.arguments));
+    if (found - mode.arguments.begin() != std::ssize(arguments))
+      fail(place, mode.name + ": `" + keyword.name + "` must be argument " +
+                      std::to_string(found - mode.arguments.begin() + 1));
+    add(*keyword.value);
+  }
+  return Operand(apply_mode(model_, mode, arguments, locate_(syntax.offset)));
 }
 
 IntList Evaluator::integers(const Syntax& syntax, const AttributeSpec& spec, const std::string& op) {

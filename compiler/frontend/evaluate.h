@@ -67,7 +67,7 @@ class Evaluator {
   Operand call(const Syntax& syntax);
   Operand call_op(const Op& op, const Syntax& syntax);
   Operand call_function(const UserFunction& function, const Syntax& syntax);
-  Operand call_grad(const Syntax& syntax);
+  Operand call_mode(const Syntax& syntax);
   Operand index(const Syntax& syntax);
   IndexItem index_item(const Syntax& syntax);
   Operand member(const Syntax& syntax);

@@ -105,6 +105,10 @@ Value* ModelBuilder::add_statistic(const std::string& path, Type type, Initializ
 }
 
 void ModelBuilder::update_statistic(Value* statistic, Value* next, Value* owner) {
+  if (inside_region())
+    throw UserError(location_of(owner), "`" + statistic->name +
+                                            "` is a running statistic, which can't be updated inside a loop or a "
+                                            "branch; use layer_norm or group_norm, which need none");
   DeclaredState& state = states_[state_index_.at(statistic->name)];
   state.next = next;
   state.owner = owner;
@@ -134,11 +138,35 @@ Value* ModelBuilder::step() { return step_; }
 Value* ModelBuilder::key() { return key_; }
 
 Value* ModelBuilder::next_key() {
+  Value* key = key_of_round(key_);
   Value* own = builder_.constant(Tensor::of({DType::u32, {2}}, {0, static_cast<double>(++random_ops_)}));
-  return builder_.one("add", {key_, own});
+  return builder_.one("add", {key, own});
 }
 
-void ModelBuilder::in_evaluation(Value* training, Value* evaluation) { evaluation_[training] = evaluation; }
+// Each loop around hashes the key with the round's number, in a domain that no other use of the key has.
+Value* ModelBuilder::key_of_round(Value* key) {
+  constexpr double kDomain = 0x6c6f6f70;  // "loop"
+  auto made_in = std::find_if(entered_.begin(), entered_.end(),
+                              [&](const Entered& entered) { return entered.region == key->region; });
+  for (auto loop = made_in == entered_.end() ? entered_.begin() : made_in + 1; loop != entered_.end(); ++loop) {
+    if (!loop->index) continue;
+    Value* domain = builder_.constant(Tensor::of({DType::u32, {2}}, {kDomain, 0}));
+    key = builder_.one("random_bits", {builder_.one("add", {key, domain}), loop->index}, {{"shape", Shape{2}}});
+  }
+  return key;
+}
+
+void ModelBuilder::in_evaluation(Value* training, Value* evaluation) {
+  // Closing a region must not lose the stand-in, so it has a value of the region itself.
+  if (evaluation->region != training->region)
+    evaluation = builder_.one("reshape", {evaluation}, {{"shape", evaluation->type.shape}});
+  evaluation_[training] = evaluation;
+}
+
+Value* ModelBuilder::evaluated(const Value* training) const {
+  auto found = evaluation_.find(training);
+  return found == evaluation_.end() ? nullptr : found->second;
+}
 
 void ModelBuilder::declare_range(Value* value, std::int64_t upper) {
   if (std::find(inputs_.begin(), inputs_.end(), value) == inputs_.end() || !is_integer(value->type.dtype)) return;
@@ -249,8 +277,18 @@ Value* ModelBuilder::apply(std::string_view op, std::vector<Operand> operands, A
   return apply(*found, operands, std::move(attributes), at)[0];
 }
 
-Value* ModelBuilder::gradient(Value* output, Value* wrt, const Location& at) {
-  return apply("gradient", {output, wrt}, {}, at);
+void ModelBuilder::enter(Region& region, Value* index, std::int64_t rounds) {
+  entered_.push_back({&region, index, rounds});
+  Locations locations = builder_.locations;
+  builder_ = Builder(region);
+  builder_.locations = std::move(locations);
+}
+
+void ModelBuilder::leave() {
+  entered_.pop_back();
+  Locations locations = builder_.locations;
+  builder_ = Builder(entered_.empty() ? region_ : *entered_.back().region);
+  builder_.locations = std::move(locations);
 }
 
 // ---- what a run needs ----
@@ -284,18 +322,32 @@ void ModelBuilder::add_program(ProgramRequest request) {
   programs_.push_back(std::move(request));
 }
 
-ModelBuilder::Mark ModelBuilder::mark() const { return {region_.nodes.size(), states_.size()}; }
+ModelBuilder::Mark ModelBuilder::mark() const { return {builder_.region().nodes.size(), states_.size()}; }
+
+std::int64_t ModelBuilder::multiply_adds_since(const Mark& since) const {
+  std::int64_t total = 0;
+  const auto& nodes = builder_.region().nodes;
+  for (std::size_t i = since.nodes; i < nodes.size(); ++i)
+    if (__builtin_add_overflow(total, multiply_adds(*nodes[i]), &total)) total = INT64_MAX;
+  for (const Entered& entered : entered_)
+    if (__builtin_mul_overflow(total, entered.rounds, &total)) total = INT64_MAX;
+  return total;
+}
 
 void ModelBuilder::record(const Mark& since, std::string name, std::string op, Value* output, const Location& at) {
+  record(std::move(name), std::move(op), output, multiply_adds_since(since), at);
+  for (std::size_t i = since.states; i < states_.size(); ++i)
+    if (states_[i].kind == StateEntry::Kind::parameter) layers_.back().parameters += states_[i].value->type.elements();
+}
+
+void ModelBuilder::record(std::string name, std::string op, Value* output, std::int64_t multiply_adds,
+                          const Location& at) {
   LayerInfo info;
   info.name = std::move(name);
   info.op = std::move(op);
   info.output = output->type;
   info.location = at;
-  for (std::size_t i = since.states; i < states_.size(); ++i)
-    if (states_[i].kind == StateEntry::Kind::parameter) info.parameters += states_[i].value->type.elements();
-  for (std::size_t i = since.nodes; i < region_.nodes.size(); ++i)
-    info.multiply_adds += multiply_adds(*region_.nodes[i]);
+  info.multiply_adds = multiply_adds;
   info.receptive_field = std::max<std::int64_t>(0, field_of(output).extent);
   layers_.push_back(std::move(info));
 }

@@ -94,15 +94,26 @@ class ModelBuilder {
   Value* step();      // i64[]: training steps taken
   Value* key();       // u32[2]
   Value* next_key();  // the key of one more random op, and never that of another
+  // A key for every round of the loops entered since the key was made; the key itself outside of loops.
+  Value* key_of_round(Value* key);
   void in_evaluation(Value* training, Value* evaluation);
+  Value* evaluated(const Value* training) const;  // what it is in evaluation mode; null: the same
   // An integer input holds numbers of [0, upper); other values are left alone.
   void declare_range(Value* value, std::int64_t upper);
 
   // Nodes. The scratch region's builder, with `at` for the nodes to come.
   Builder& at(const Location& at);
+  Builder& builder() { return builder_; }
   std::vector<Value*> apply(const Op& op, std::span<const Operand> operands, Attributes attributes, const Location& at);
   Value* apply(std::string_view op, std::vector<Operand> operands, Attributes attributes, const Location& at);
-  Value* gradient(Value* output, Value* wrt, const Location& at);
+  // Loops and branches (loops.h). While a region is entered, nodes are appended to it; `index`, i64[], is the number
+  // of the round, null where there is none; `rounds` scales what the summary counts.
+  void enter(Region& region, Value* index, std::int64_t rounds = 1);
+  void leave();
+  bool inside_region() const { return !entered_.empty(); }
+  void declare_location(const Value* value, const Location& at) { declared_[value] = at; }
+  // Keeps regions of a loop with a mistake alive, since messages may still speak of their values.
+  void abandon(std::unique_ptr<Region> region) { abandoned_.push_back(std::move(region)); }
   Location location_of(const Value* value) const;  // of its node or declaration
   // A note for each operand: "`pool2` is f32[N,50,5,5], from here".
   std::vector<Diagnostic> notes_on(std::span<Value* const> operands, const Location& at) const;
@@ -122,7 +133,9 @@ class ModelBuilder {
     std::size_t nodes = 0, states = 0;
   };
   Mark mark() const;
+  std::int64_t multiply_adds_since(const Mark& since) const;  // of one example, in the region that is entered
   void record(const Mark& since, std::string name, std::string op, Value* output, const Location& at);
+  void record(std::string name, std::string op, Value* output, std::int64_t multiply_adds, const Location& at);
 
   // The graph functions of every program, init included. May be called again after more was added.
   std::unique_ptr<ModelGraph> graph() const;
@@ -142,9 +155,17 @@ class ModelBuilder {
   StateLayout layout() const;
   void check_globs() const;
 
+  struct Entered {
+    Region* region;
+    Value* index;
+    std::int64_t rounds;
+  };
+
   std::string name_;
   Region region_;
   Builder builder_;
+  std::vector<Entered> entered_;
+  std::vector<std::unique_ptr<Region>> abandoned_;
   std::vector<Value*> inputs_;
   std::unordered_map<const Value*, Location> declared_;
   std::unordered_map<const Value*, std::int64_t> ranges_;
@@ -170,5 +191,6 @@ bool matches(std::string_view glob, std::string_view name);
 
 // Multiply-adds of one example: products in contractions, whatever op they hide in.
 std::int64_t multiply_adds(const Node& node);
+std::int64_t scan_rounds(const Node& scan);  // an open number is one
 
 }  // namespace gradc

@@ -152,8 +152,21 @@ class ProgramWriter {
       if (!wanted) continue;
       for (Value* operand : node->operands) map_[operand] = map(operand);
       for (Value* captured : captured_values(*node)) map_[captured] = map(captured);
-      builder_.clone(*node, map_);
+      Node& made = *builder_.clone(*node, map_);
+      if (!training_ && !made.regions.empty()) evaluate_inside(made);
     }
+  }
+
+  // What is another value in evaluation mode, inside of loops and branches.
+  void evaluate_inside(Node& node) {
+    ValueMap stand_ins;
+    for (const auto& [training, evaluation] : model_.evaluation_) {
+      if (training->region == &model_.region_) continue;
+      auto from = map_.find(training), to = map_.find(stand_in(evaluation));
+      if (from != map_.end() && to != map_.end()) stand_ins[from->second] = to->second;
+    }
+    if (stand_ins.empty()) return;
+    for (const auto& region : node.regions) replace_uses(*region, stand_ins);
   }
 
   // The parameters that a regulariser names, among those that the objective's program trains.

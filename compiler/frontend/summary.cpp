@@ -40,8 +40,32 @@ Attributes one_example(const Attributes& attributes) {
 
 }  // namespace
 
+namespace {
+
+// A loop's are those of all its rounds, where their number is known; a branch's are those of the larger one.
+std::int64_t multiply_adds_of_regions(const Node& node) {
+  std::int64_t most = 0;
+  for (const auto& region : node.regions) {
+    std::int64_t total = 0;
+    for (const auto& inner : region->nodes)
+      if (__builtin_add_overflow(total, multiply_adds(*inner), &total)) total = INT64_MAX;
+    most = std::max(most, total);
+  }
+  if (node.op->name == "scan" && __builtin_mul_overflow(most, scan_rounds(node), &most)) most = INT64_MAX;
+  return most;
+}
+
+}  // namespace
+
+std::int64_t scan_rounds(const Node& node) {
+  const Shape& length = node.attributes.shape("length");
+  auto first = static_cast<std::size_t>(node.attributes.integer("carried"));
+  return (length.empty() ? node.operands[first]->type.shape[0] : length[0]).factor;
+}
+
 std::int64_t multiply_adds(const Node& node) {
-  if (node.op->kind == Kind::elementwise || node.op->has_regions() || node.op->irregular == Irregular::pseudo) return 0;
+  if (node.op->has_regions()) return multiply_adds_of_regions(node);
+  if (node.op->kind == Kind::elementwise || node.op->irregular == Irregular::pseudo) return 0;
   if (!node.op->compose && !node.op->indexed) return 0;
   Region region;
   Builder builder(region);
@@ -103,6 +127,8 @@ Field field_through(const Window& window, const Field& operand) {
 }  // namespace
 
 const Field& ModelBuilder::field_of(const Value* wanted) {
+  static const Field whole{-1, 1};
+  if (wanted->region != &region_) return whole;
   for (Value* input : inputs_) fields_.try_emplace(input, Field{1, 1});
   for (; fields_until_ < region_.nodes.size(); ++fields_until_) {
     const Node& node = *region_.nodes[fields_until_];

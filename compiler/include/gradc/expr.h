@@ -115,8 +115,23 @@ Expr operator&&(const Located& a, const Located& b);  // of bools, element by el
 Expr operator||(const Located& a, const Located& b);
 Expr operator!(const Located& a);
 
-// The gradient of a scalar, itself an expression.
+// ---- modes of differentiation: expressions again, in any nesting ----
+
+// The gradient of a scalar.
 Expr grad(const Expr& output, const Expr& wrt, Place at = Place::current());
+std::vector<Expr> grad(const Expr& output, const std::vector<Expr>& wrt, Place at = Place::current());
+// Jᵀ · cotangent, J being the derivative of y by wrt.
+Expr vjp(const Expr& y, const Expr& wrt, const Expr& cotangent, Place at = Place::current());
+std::vector<Expr> vjp(const Expr& y, const std::vector<Expr>& wrt, const Expr& cotangent, Place at = Place::current());
+// J · tangent.
+Expr jvp(const Expr& y, const Expr& wrt, const Expr& tangent, Place at = Place::current());
+Expr jvp(const Expr& y, const std::vector<Expr>& wrt, const std::vector<Expr>& tangents, Place at = Place::current());
+// The second derivative of a scalar times a vector.
+Expr hvp(const Expr& output, const Expr& wrt, const Expr& vector, Place at = Place::current());
+// All derivatives: of the shape of y, then that of wrt. One round of a loop for each element of the smaller.
+Expr jacobian(const Expr& y, const Expr& wrt, Place at = Place::current());
+// All second derivatives of a scalar: of the shape of wrt twice.
+Expr hessian(const Expr& output, const Expr& wrt, Place at = Place::current());
 
 }  // namespace api
 }  // namespace gradc

@@ -148,7 +148,7 @@ TEST_CASE("malformed expressions are shown inside the string") {
   CHECK(node_errors(R"j({"name": "a", "value": "cast(x, dtype=f16)"})j") ==
         "3:39: cast: `dtype` must be a dtype: f32, f64, i32, i64, u32, u8 or bool\n");
   CHECK(node_errors(R"j({"name": "a", "value": "grad(x)"})j") ==
-        "3:25: grad takes a scalar and what to differentiate it by, as in grad(loss, w)\n");
+        "3:25: grad: takes 2 arguments, as in grad(loss, w), got 1\n");
   CHECK(
       errors(
           R"j("functions": {"f": {"value": "x + q"}, "g": {"value": "f(x) + g(x)"}}, "outputs": {"y": "f(x)", "z": "g(x)"})j") ==
