@@ -39,6 +39,16 @@ const Value* Buffers::resolve(const Value* value) const {
   return value;
 }
 
+void Buffers::bind(const Value* value, int buffer) {
+  value = resolve(value);
+  of_[value] = buffer;
+  bound_.push_back(value);
+}
+
+void Buffers::forget(std::size_t mark) {
+  for (; bound_.size() > mark; bound_.pop_back()) of_.erase(bound_.back());
+}
+
 int Buffers::find(const Value* value) const {
   auto found = of_.find(resolve(value));
   return found == of_.end() ? -1 : found->second;
@@ -76,22 +86,28 @@ void renumber(std::vector<Instr>& block, const std::vector<int>& numbers) {
   }
 }
 
-void renumber(KernelProgram& program, const std::vector<int>& numbers) {
-  for (Kernel& kernel : program.kernels) renumber(kernel.body, numbers);
-  for (Statement& statement : program.entry) {
-    if (statement.kind != Statement::Kind::copy) continue;
-    statement.from = numbers[static_cast<std::size_t>(statement.from)];
-    statement.to = numbers[static_cast<std::size_t>(statement.to)];
-  }
-}
-
 }  // namespace
 
-void redirect(KernelProgram& program, int from, int to) {
-  std::vector<int> numbers(program.buffers.size());
-  std::iota(numbers.begin(), numbers.end(), 0);
-  numbers[static_cast<std::size_t>(from)] = to;
-  renumber(program, numbers);
+void renumber(KernelProgram& program, const std::vector<int>& numbers) {
+  auto number = [&](int& buffer) {
+    if (buffer >= 0) buffer = numbers[static_cast<std::size_t>(buffer)];
+  };
+  for (Kernel& kernel : program.kernels) renumber(kernel.body, numbers);
+  for (KernelBuffer& buffer : program.buffers) number(buffer.base);
+  for_each_statement(program.entry, [&](Statement& statement) {
+    number(statement.from);
+    number(statement.to);
+    number(statement.flag);
+  });
+}
+
+void drop_idle_copies(std::vector<Statement>& list) {
+  std::erase_if(list, [](const Statement& s) { return s.kind == Statement::Kind::copy && s.from == s.to; });
+  for (Statement& s : list) {
+    drop_idle_copies(s.before);
+    drop_idle_copies(s.body);
+    drop_idle_copies(s.otherwise);
+  }
 }
 
 void drop_unused(KernelProgram& program) {
@@ -106,8 +122,12 @@ void drop_unused(KernelProgram& program) {
       if (instr.access) use(instr.access->buffer);
       if (instr.tile) use(instr.tile->a), use(instr.tile->b), use(instr.tile->c);
     });
-  for (const Statement& statement : program.entry)
-    if (statement.kind == Statement::Kind::copy) use(statement.from), use(statement.to);
+  for_each_statement(program.entry, [&](const Statement& statement) {
+    for (int buffer : {statement.from, statement.to, statement.flag})
+      if (buffer >= 0) use(buffer);
+  });
+  for (const KernelBuffer& buffer : program.buffers)
+    if (used[static_cast<std::size_t>(&buffer - program.buffers.data())] && buffer.base >= 0) use(buffer.base);
   std::vector<int> numbers(used.size(), -1);
   std::vector<KernelBuffer> kept;
   for (std::size_t b = 0; b < used.size(); ++b)

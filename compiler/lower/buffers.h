@@ -24,8 +24,11 @@ class Buffers {
   void alias(const Value* inner, const Value* outer) { alias_[inner] = outer; }
   const Value* resolve(const Value* value) const;
 
-  void bind(const Value* value, int buffer) { of_[resolve(value)] = buffer; }
+  void bind(const Value* value, int buffer);
   void unbind(const Value* value) { of_.erase(resolve(value)); }
+  // Unbinds what was bound since the mark.
+  std::size_t mark() const { return bound_.size(); }
+  void forget(std::size_t mark);
   // The buffer that holds the value row-major, or -1.
   int find(const Value* value) const;
   // The buffer of a constant's elements.
@@ -36,10 +39,13 @@ class Buffers {
   KernelProgram& program_;
   std::unordered_map<const Value*, const Value*> alias_;
   std::unordered_map<const Value*, int> of_;
+  std::vector<const Value*> bound_;  // in order
 };
 
-// Makes all accesses of one buffer accesses of another, of the same size.
-void redirect(KernelProgram& program, int from, int to);
+// Makes what names buffer b name buffer numbers[b], which has the same size.
+void renumber(KernelProgram& program, const std::vector<int>& numbers);
+// Takes copies of buffers to themselves out of the list.
+void drop_idle_copies(std::vector<Statement>& list);
 
 // Takes buffers that no statement touches out of the program, but for inputs, outputs and scalars.
 void drop_unused(KernelProgram& program);

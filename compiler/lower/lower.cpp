@@ -3,14 +3,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include "compiler/lower/lowering.h"
 #include "compiler/lower/nest.h"
 #include "ir/diagnostic.h"
 
 namespace gradc {
-
-namespace {
 
 KernelBuffer named_buffer(const std::string& name, const Type& type, Space space) {
   KernelBuffer buffer;
@@ -21,17 +20,20 @@ KernelBuffer named_buffer(const std::string& name, const Type& type, Space space
   return buffer;
 }
 
+namespace {
+
 std::string identifier(std::string_view text) {
   std::string out;
   for (char c : text) out += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return out;
 }
 
-bool is_view(const Function& function, const Node& node) {
-  return node.op->irregular == Irregular::reshape && node.parent == &function.body;
-}
-
 }  // namespace
+
+bool is_view(const Node& node) {
+  const Node* owner = node.parent ? node.parent->owner : nullptr;
+  return node.op->irregular == Irregular::reshape && !(owner && owner->op->name == "fusion");
+}
 
 Lowering::Lowering(const Function& function, const StateLayout& state, const Options& options)
     : function_(function), state_(state), options_(options), buffers_(program_) {
@@ -40,13 +42,11 @@ Lowering::Lowering(const Function& function, const StateLayout& state, const Opt
 }
 
 KernelProgram Lowering::run() {
+  open_list();
   bind_parameters();
-  bind_aliases();
-  std::vector<const Node*> order = schedule(function_);
-  find_destinations(order);
-  for (const Node* node : order) lower_node(*node);
-  finish_results();
-  unite_state();
+  lower_region(function_.body, bind_results());
+  program_.entry = close_list();
+  unite();
   drop_unused(program_);
   return std::move(program_);
 }
@@ -74,10 +74,12 @@ void Lowering::bind_parameters() {
       buffer.space = Space::state;
       buffer.offset = entry->offset;
     }
-    int number = buffers_.add(std::move(buffer));
-    if (parameter.role == Role::state) state_buffers_[parameter.name] = number;
-    buffers_.bind(value, number);
+    buffers_.bind(value, buffers_.add(std::move(buffer)));
   }
+}
+
+std::vector<Destination> Lowering::bind_results() {
+  std::vector<Destination> to;
   for (std::size_t i = 0; i < function_.results.size(); ++i) {
     const FunctionResult& result = function_.results[i];
     const Type& type = function_.body.results[i]->type;
@@ -85,77 +87,20 @@ void Lowering::bind_parameters() {
       KernelBuffer buffer = named_buffer(result.name, type, Space::output);
       buffer.slot = static_cast<int>(program_.outputs.size());
       program_.outputs.push_back({result.name, type, 0, 0, 0, 0});
-      result_buffers_.push_back(buffers_.add(std::move(buffer)));
-    } else if (auto known = state_buffers_.find(result.name); known != state_buffers_.end()) {
-      result_buffers_.push_back(known->second);
+      to.push_back({buffers_.add(std::move(buffer)), nullptr});
+    } else if (const Value* old = function_.parameter(result.name)) {
+      ensure(function_.parameters[static_cast<std::size_t>(old->index)].role == Role::state,
+             "a state result has the name of a parameter that is no state");
+      to.push_back({buffers_.find(old), old});
     } else {
       const StateEntry* entry = state_.find(result.name);
       ensure(entry && entry->type == type, "a state result is not in the state layout");
       KernelBuffer buffer = named_buffer(result.name, type, Space::state);
       buffer.offset = entry->offset;
-      state_buffers_[result.name] = buffers_.add(std::move(buffer));
-      result_buffers_.push_back(state_buffers_[result.name]);
+      to.push_back({buffers_.add(std::move(buffer)), nullptr});
     }
   }
-}
-
-// A fusion's parameters are its operands, its results the values that its region yields.
-void Lowering::bind_aliases() {
-  for (const auto& node : function_.body.nodes) {
-    if (node->op->name != "fusion") continue;
-    const Region& region = *node->regions[0];
-    for (std::size_t i = 0; i < region.parameters.size(); ++i)
-      buffers_.alias(region.parameters[i].get(), node->operands[i]);
-    for (std::size_t i = 0; i < region.results.size(); ++i) buffers_.alias(node->result(i), region.results[i]);
-  }
-}
-
-namespace {
-
-const Node* outermost(const Function& function, const Value* value) {
-  const Node* node = value->node;
-  while (node && node->parent != &function.body) node = node->parent->owner;
-  return node;
-}
-
-}  // namespace
-
-// Whether nothing after `writer` reads the old value of a state entry, and no result is that value.
-bool Lowering::may_overwrite(const Value* state, const Node* writer,
-                             const std::map<const Node*, std::size_t>& position) const {
-  std::set<const Value*> names{state};
-  for (const auto& node : function_.body.nodes) {
-    bool reads =
-        std::any_of(node->operands.begin(), node->operands.end(), [&](const Value* v) { return names.contains(v); });
-    if (!reads) continue;
-    if (is_view(function_, *node))
-      names.insert(node->result());
-    else if (position.at(node.get()) > position.at(writer))
-      return false;
-  }
-  for (const Value* result : function_.body.results)
-    if (names.contains(result) || names.contains(buffers_.resolve(result))) return false;
-  return true;
-}
-
-void Lowering::find_destinations(const std::vector<const Node*>& order) {
-  std::map<const Node*, std::size_t> position;
-  for (std::size_t i = 0; i < order.size(); ++i) position[order[i]] = i;
-  for (std::size_t i = 0; i < function_.results.size(); ++i) {
-    const Value* value = buffers_.resolve(function_.body.results[i]);
-    while (value->node && is_view(function_, *value->node)) value = buffers_.resolve(value->node->operands[0]);
-    if (!value->node || value->node->op->irregular == Irregular::constant || reserved_.contains(value)) continue;
-    if (function_.results[i].role != Role::state) {
-      reserved_[value] = result_buffers_[i];
-      continue;
-    }
-    const Value* old = function_.parameter(function_.results[i].name);
-    if (old && !may_overwrite(old, outermost(function_, value), position)) continue;
-    // The new value has a number of its own, so that reads of the old one can be told apart.
-    int fresh = buffers_.add(program_.buffers[static_cast<std::size_t>(result_buffers_[i])]);
-    reserved_[value] = fresh;
-    in_place_[fresh] = result_buffers_[i];
-  }
+  return to;
 }
 
 int Lowering::reserve(const Value* value) {
@@ -178,22 +123,33 @@ std::string Lowering::kernel_name(const Value* hint) {
 void Lowering::add(Kernel kernel, const Value* hint) {
   kernel.name = kernel_name(buffers_.resolve(hint));
   if (group_) kernel.locations = group_->locations;
+  int at = 0;  // the list it goes to: for what packs, the outermost where what it reads stays
+  visit(kernel.body, [&](const Instr& instr) {
+    if (instr.op == Opcode::load) at = std::max(at, level_of(instr.access->buffer));
+  });
+  if (kernel.kind != "pack") at = level();
+  visit(kernel.body, [&](const Instr& instr) {
+    if (instr.op == Opcode::store) raise_level(instr.access->buffer, at);
+    if (instr.tile) raise_level(instr.tile->c, at);
+  });
   Statement launch;
   launch.kernel = static_cast<int>(program_.kernels.size());
   program_.kernels.push_back(std::move(kernel));
-  program_.entry.push_back(launch);
+  lists_[static_cast<std::size_t>(at)].push_back(std::move(launch));
 }
 
 void Lowering::lower_node(const Node& node) {
   if (node.op->irregular == Irregular::constant) return;
-  if (is_view(function_, node)) {
+  if (is_view(node)) {
     int buffer = buffers_.find(node.operands[0]);
     if (buffer >= 0) buffers_.bind(node.result(), buffer);
     return;
   }
+  bool fusion = node.op->name == "fusion";
+  if (node.op->irregular == Irregular::region && !fusion) return lower_control(node);
   Group group;
   group.locations = node.locations;
-  if (node.op->name == "fusion") {
+  if (fusion) {
     group.kind = node.attributes.string("kind");
     for (const auto& inner : node.regions[0]->nodes) group.nodes.push_back(inner.get());
   } else {
@@ -210,7 +166,7 @@ void Lowering::lower_node(const Node& node) {
 
 void Lowering::lower_group(Group group) {
   std::size_t first = program_.kernels.size();
-  group_ = &group;
+  const Group* around = std::exchange(group_, &group);
   std::size_t reductions = 0;
   for (const Node* node : group.nodes) {
     if (lower_contraction(*this, *node, group)) continue;
@@ -223,8 +179,8 @@ void Lowering::lower_group(Group group) {
     if (result->node->op->irregular == Irregular::scatter_add || is_reduction(*result->node)) materialize(result);
   std::erase_if(group.results, [&](const Value* v) { return buffers_.find(v) >= 0; });
   if (!group.results.empty()) lower_loop(*this, group.results);
-  group_ = nullptr;
-  settle_state(first);
+  group_ = around;
+  settle(first);
 }
 
 void Lowering::materialize(const Value* value) {
@@ -240,97 +196,6 @@ void Lowering::materialize(const Value* value) {
     lower_reduction(*this, node);
   else
     lower_loop(*this, {value});
-}
-
-namespace {
-
-// Whether every read of the old value in the kernel is of an element that the same round writes anew.
-bool reads_where_it_writes(const Kernel& kernel, int old, int fresh) {
-  std::vector<const Access*> loads, stores;
-  bool safe = true;
-  visit(kernel.body, [&](const Instr& instr) {
-    if (instr.op == Opcode::load && instr.access->buffer == old) loads.push_back(instr.access.get());
-    if (instr.op == Opcode::store && instr.access->buffer == fresh) stores.push_back(instr.access.get());
-    if (instr.tile && (instr.tile->a == old || instr.tile->b == old)) safe = false;
-  });
-  for (const Access* load : loads)
-    safe = safe && std::any_of(stores.begin(), stores.end(), [&](const Access* s) { return same_place(*load, *s); });
-  return safe;
-}
-
-bool writes(const Kernel& kernel, int buffer) {
-  bool found = false;
-  visit(kernel.body, [&](const Instr& instr) {
-    found = found || (instr.op == Opcode::store && instr.access->buffer == buffer) ||
-            (instr.tile && instr.tile->c == buffer);
-  });
-  return found;
-}
-
-}  // namespace
-
-// Where the kernels of a group read old state after or beside writing the new, the new goes to the arena first.
-void Lowering::settle_state(std::size_t first_kernel) {
-  for (auto pair = in_place_.begin(); pair != in_place_.end();) {
-    auto [fresh, old] = *pair;
-    bool written = false, safe = true;
-    for (std::size_t k = first_kernel; k < program_.kernels.size(); ++k) {
-      written = written || writes(program_.kernels[k], fresh);
-      if (written) safe = safe && reads_where_it_writes(program_.kernels[k], old, fresh);
-    }
-    if (safe) {
-      ++pair;
-      continue;
-    }
-    KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(fresh)];
-    buffer.name += "_next";
-    buffer.space = Space::arena;
-    buffer.offset = -1;
-    pair = in_place_.erase(pair);
-  }
-}
-
-// From here on the old and the new value of what is updated in place are one buffer.
-void Lowering::unite_state() {
-  for (auto [fresh, old] : in_place_) redirect(program_, fresh, old);
-}
-
-void Lowering::finish_results() {
-  std::vector<Statement> last;
-  auto copy = [](int from, int to) {
-    Statement s;
-    s.kind = Statement::Kind::copy;
-    s.from = from;
-    s.to = to;
-    return s;
-  };
-  for (std::size_t i = 0; i < function_.results.size(); ++i) {
-    const Value* value = buffers_.resolve(function_.body.results[i]);
-    int to = result_buffers_[i];
-    int from = buffers_.find(value);
-    auto updated = in_place_.find(from);
-    if (from == to || (updated != in_place_.end() && updated->second == to) || value->type.elements() == 0) continue;
-    if (from < 0) {
-      auto old = reserved_.find(value);
-      int before = old == reserved_.end() ? -1 : old->second;
-      reserved_[value] = to;
-      lower_loop(*this, {value});
-      if (before >= 0) reserved_[value] = before;
-      buffers_.unbind(value);
-    } else if (program_.buffers[static_cast<std::size_t>(to)].space != Space::state) {
-      program_.entry.push_back(copy(from, to));
-    } else if (Space space = program_.buffers[static_cast<std::size_t>(from)].space;
-               space == Space::arena || space == Space::input) {
-      last.push_back(copy(from, to));
-    } else {
-      // The other entry may be written back too: keep what it holds now.
-      KernelBuffer described = program_.buffers[static_cast<std::size_t>(to)];
-      int kept = buffers_.add_arena(described.name + "_next", described.dtype, described.elements);
-      program_.entry.push_back(copy(from, kept));
-      last.push_back(copy(kept, to));
-    }
-  }
-  for (const Statement& statement : last) program_.entry.push_back(statement);
 }
 
 KernelProgram lower_function(const Function& function, const StateLayout& state, const Options& options) {

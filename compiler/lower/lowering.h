@@ -1,9 +1,10 @@
-// The state of lowering one function, and the emitters, one a file.
+// The state of lowering one function and the regions in it, and the emitters, one a file.
 #pragma once
 
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/lower/buffers.h"
@@ -20,6 +21,13 @@ struct Group {
   std::vector<const Node*> nodes;     // in order
   std::vector<const Value*> results;  // resolved; what others read
   Locations locations;
+};
+
+// Where a result of a region goes. `old`: the region's parameter that lies there until then: the entry of the state
+// that a function updates, the carried value of a loop.
+struct Destination {
+  int buffer = -1;
+  const Value* old = nullptr;
 };
 
 class Lowering {
@@ -39,7 +47,8 @@ class Lowering {
   int reserve(const Value* value);
   // Marks values as being in their reserved buffers.
   void written(const Value* value) { buffers_.bind(value, reserve(value)); }
-  // Gives the kernel its name and adds a launch. `hint`: what it computes.
+  // Gives the kernel its name and adds a launch. `hint`: what it computes. A kernel that packs stands before all loops
+  // that do not change what it reads.
   void add(Kernel kernel, const Value* hint);
   // Puts a value of the current group into a buffer.
   void materialize(const Value* value);
@@ -60,33 +69,73 @@ class Lowering {
   std::map<std::string, int>& packed() { return packed_; }
 
  private:
+  // lower.cpp
   void bind_parameters();
-  void bind_aliases();
-  void find_destinations(const std::vector<const Node*>& order);
-  bool may_overwrite(const Value* state, const Node* writer, const std::map<const Node*, std::size_t>& position) const;
+  std::vector<Destination> bind_results();
   void lower_node(const Node& node);
   void lower_group(Group group);
-  void settle_state(std::size_t first_kernel);
-  void unite_state();
-  void finish_results();
   std::string kernel_name(const Value* hint);
+
+  // region.cpp: a region's nodes in order, and its results to their destinations.
+  void lower_region(const Region& region, const std::vector<Destination>& to);
+  void bind_fusions(const Region& region);
+  void find_destinations(const Region& region, const std::vector<Destination>& to,
+                         const std::vector<const Node*>& order);
+  bool may_overwrite(const Region& region, const Value* old, const Node* writer,
+                     const std::map<const Node*, std::size_t>& position) const;
+  void settle(std::size_t first_kernel);
+  void settle_control(std::size_t first_kernel, const std::vector<Statement>& made, bool repeats);
+  void take_apart(int fresh);
+  void finish_results(const Region& region, const std::vector<Destination>& to);
+  void unite();
+
+  // control.cpp: nodes that become statements of their own.
+  void lower_control(const Node& node);
+  void lower_scan(const Node& node);
+  void lower_while(const Node& node);
+  void lower_cond(const Node& node);
+  void carry(const Region& region, std::size_t k, int buffer);
+  std::vector<Destination> start_carried(const Node& node, std::size_t count, const Region& body);
+  void bind_arguments(const Node& node, std::size_t first, const Region& region, std::size_t offset);
+  int move_view(const Value* whole, const Type& slice, int loop, std::int64_t length, bool reverse);
+  int in_buffer(const Value* value);
+  void write_to(const Value* value, int buffer);
+  void copy(int from, int to);
+  // Statements made by f, in a list of their own: what they write is new in every trip.
+  template <class F>
+  std::vector<Statement> nested(F f) {
+    open_list();
+    f();
+    return close_list();
+  }
+  void open_list();
+  std::vector<Statement> close_list();
+  void append(Statement statement) { lists_.back().push_back(std::move(statement)); }
+  int level() const { return static_cast<int>(lists_.size()) - 1; }
+  int level_of(int buffer) const;
+  void raise_level(int buffer, int level);
 
   const Function& function_;
   const StateLayout& state_;
   const Options& options_;
   KernelProgram program_;
   Buffers buffers_;
-  std::map<std::string, int> state_buffers_;
-  std::vector<int> result_buffers_;       // of the function's results
   std::map<const Value*, int> reserved_;  // output, state, arena
-  std::map<int, int> in_place_;           // new values of state entries that overwrite the old ones
+  std::map<int, int> in_place_;           // new values that may overwrite the old ones, of the regions at hand
+  std::map<int, int> united_;             // those that do
   std::map<std::string, int> packed_;
+  std::vector<std::vector<Statement>> lists_;  // the entry's, and those of the loops and branches being written
+  std::vector<std::size_t> marks_;             // of the bindings made before each list
+  std::map<int, int> levels_;                  // of buffers: the deepest list that writes them, 0: the entry
+  int loops_ = 0;
   const Group* group_ = nullptr;
 };
 
-// Nodes of a function's body, so that what overwrites a state entry comes after its other readers where the graph
-// allows it.
-std::vector<const Node*> schedule(const Function& function);
+// Nodes of a region, so that what overwrites an old value comes after its other readers where the graph allows it.
+std::vector<const Node*> schedule(const Region& region, const std::vector<Destination>& to);
+// A reshape that stands in no fusion: another name of what is in memory.
+bool is_view(const Node& node);
+KernelBuffer named_buffer(const std::string& name, const Type& type, Space space);
 
 // ---- emitters ----
 bool is_reduction(const Node& node);

@@ -8,7 +8,8 @@
 //    those of the group's results and no reader outside leads back into the group; it becomes one more result.
 // 3. A contraction joins only a loop group whose results follow it element by element: the group is its epilogue.
 //    A reduction joins the loop or reduce group that reads it at one point for every row.
-// 4. Groups are written as fusions in an order that respects their operands.
+// 4. Groups are written as fusions in an order that respects their operands. Loops and branches belong to no group; the
+//    nodes of their regions are grouped in the same way.
 //
 //   %0 = dot(%x, %w) : f32[8,4]              %y = fusion(%x, %w, %b) {kind = "contract"} (%x, %w, %b) {
 //   %1 = broadcast(%b) : f32[8,4]               %0 = dot(%x, %w)
@@ -35,7 +36,7 @@ namespace {
 constexpr std::size_t kMostNodes = 64;      // of a group: keeps kernels small enough to compile fast
 constexpr std::int64_t kFewOperations = 4;  // of a body that is recomputed rather than kept
 
-enum class Sort : std::uint8_t { free, view, pointwise, reduction, contraction, scatter };
+enum class Sort : std::uint8_t { free, view, pointwise, reduction, contraction, scatter, control };
 
 struct Facts {
   Sort sort = Sort::pointwise;
@@ -76,6 +77,9 @@ Facts facts_of(const Node& node, const Target& target) {
     case Irregular::gather:
       facts.operations = 1;
       return facts;
+    case Irregular::region:
+      facts.sort = Sort::control;
+      return facts;
     default:
       break;
   }
@@ -104,22 +108,22 @@ std::vector<std::int64_t> kept(const std::vector<std::int64_t>& shape) {
 
 class Fuser {
  public:
-  Fuser(Function& function, const Options& options) : function_(function), groups_(function.body) {
-    for (const auto& node : function.body.nodes) {
+  Fuser(Region& region, const Options& options) : region_(region), groups_(region) {
+    for (const auto& node : region.nodes) {
       facts_[node.get()] = facts_of(*node, options.target);
       for (const Value* operand : node->operands) readers_[operand].push_back(node.get());
     }
-    for (const Value* result : function.body.results) results_.insert(result);
+    for (const Value* result : region.results) results_.insert(result);
   }
 
   bool run() {
-    auto& nodes = function_.body.nodes;
+    auto& nodes = region_.nodes;
     for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) place(node->get());
     for (Cluster& cluster : clusters_) evict_views(cluster);
     auto group_of = [&](const Node* n) {
       return facts(n).sort == Sort::free && cluster_of(n) < 0 ? kCopied : cluster_of(n);
     };
-    ensure(nodes_on_circles(function_.body, group_of).empty(), "fusions read each other in a circle");
+    ensure(nodes_on_circles(region_, group_of).empty(), "fusions read each other in a circle");
     return write();
   }
 
@@ -146,6 +150,7 @@ class Fuser {
 
   void place(const Node* node) {
     const Facts& f = facts(node);
+    if (f.sort == Sort::control) return;
     std::set<int> clusters;
     std::set<const Node*> direct;
     collect_readers(node, clusters, direct);
@@ -153,7 +158,7 @@ class Fuser {
       // Copies serve the readers; only a result of the function needs a kernel of its own.
       bool needed = node->op->irregular != Irregular::constant &&
                     std::any_of(node->results.begin(), node->results.end(),
-                                [&](const auto& r) { return results_.contains(r.get()) || read_by_view(r.get()); });
+                                [&](const auto& r) { return results_.contains(r.get()) || read_in_memory(r.get()); });
       if (!needed) return;
       start(node);
       return;
@@ -167,10 +172,12 @@ class Fuser {
     start(node);
   }
 
-  bool read_by_view(const Value* value) const {
+  // By a view, or by a loop or branch.
+  bool read_in_memory(const Value* value) const {
     auto found = readers_.find(value);
-    return found != readers_.end() && std::any_of(found->second.begin(), found->second.end(),
-                                                  [&](const Node* reader) { return facts(reader).sort == Sort::view; });
+    return found != readers_.end() && std::any_of(found->second.begin(), found->second.end(), [&](const Node* reader) {
+             return facts(reader).sort == Sort::view || facts(reader).sort == Sort::control;
+           });
   }
 
   void start(const Node* node) {
@@ -378,12 +385,12 @@ class Fuser {
   // ---- writing the fusions ----
 
   bool write() {
-    old_ = std::move(function_.body.nodes);
-    function_.body.nodes.clear();
-    Builder builder(function_.body);
+    old_ = std::move(region_.nodes);
+    region_.nodes.clear();
+    Builder builder(region_);
     bool changed = false;
     for (const auto& node : old_) changed |= emit(builder, node.get());
-    for (Value*& result : function_.body.results)
+    for (Value*& result : region_.results)
       if (auto found = map_.find(result); found != map_.end()) result = found->second;
     return changed;
   }
@@ -415,7 +422,8 @@ class Fuser {
       auto found = readers_.find(result.get());
       if (found == readers_.end()) continue;
       for (const Node* reader : found->second)
-        if (facts(reader).sort == Sort::view && cluster_of(reader) < 0) return true;
+        if (facts(reader).sort == Sort::control || (facts(reader).sort == Sort::view && cluster_of(reader) < 0))
+          return true;
     }
     return false;
   }
@@ -497,7 +505,7 @@ class Fuser {
     return false;
   }
 
-  Function& function_;
+  Region& region_;
   std::map<const Node*, Facts> facts_;
   std::map<const Value*, std::vector<const Node*>> readers_;
   std::set<const Value*> results_;
@@ -511,11 +519,25 @@ class Fuser {
 
 }  // namespace
 
+namespace {
+
+bool is_fused(const Region& region) {
+  return std::any_of(region.nodes.begin(), region.nodes.end(), [](const auto& n) { return n->op->name == "fusion"; });
+}
+
+// Loops and branches bound groups: what is in a region is grouped for itself, the innermost first.
+bool fuse_region(Region& region, const Options& options) {
+  if (is_fused(region)) return false;
+  bool changed = false;
+  for (const auto& node : region.nodes)
+    for (const auto& inner : node->regions) changed |= fuse_region(*inner, options);
+  return Fuser(region, options).run() || changed;
+}
+
+}  // namespace
+
 bool fuse(Function& function, const Options& options) {
-  if (options.optimize == 0) return false;
-  for (const auto& node : function.body.nodes)
-    if (node->op->name == "fusion") return false;
-  return Fuser(function, options).run();
+  return options.optimize > 0 && fuse_region(function.body, options);
 }
 
 }  // namespace gradc
