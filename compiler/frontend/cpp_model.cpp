@@ -85,6 +85,30 @@ Initializer initializer_of(const Init& init, const Shape* shape, const Location&
   }
 }
 
+ScheduleChoice schedule_of(const Schedule& given, const Location& at) {
+  ScheduleChoice choice;
+  std::vector<std::string> names;
+  for (const ScheduleSpec& spec : schedules()) names.push_back(spec.name);
+  choice.spec = find_schedule(given.kind);
+  if (!choice.spec) throw UserError(at, "unknown schedule `" + given.kind + "`" + suggest(given.kind, names));
+  std::vector<std::string> known;
+  for (const ScheduleNumber& number : choice.spec->numbers) known.push_back(number.name);
+  for (const auto& [number, value] : given.numbers) {
+    if (std::find(known.begin(), known.end(), number) == known.end())
+      throw UserError(at, given.kind + " has no number `" + number + "`" + suggest(number, known));
+    choice.numbers[number] = value;
+  }
+  if (!given.epochs.empty() && !given.steps.empty()) throw UserError(at, given.kind + " has both epochs and steps");
+  if (given.warm_up_epochs > 0 && given.warm_up_steps > 0)
+    throw UserError(at, given.kind + " has a warm-up in both epochs and steps");
+  choice.in_epochs = given.steps.empty();
+  choice.length = choice.in_epochs ? given.epochs : given.steps;
+  choice.warm_up_in_epochs = given.warm_up_steps == 0;
+  choice.warm_up = choice.warm_up_in_epochs ? given.warm_up_epochs : given.warm_up_steps;
+  if (std::string wrong = complete(choice); !wrong.empty()) throw UserError(at, wrong);
+  return choice;
+}
+
 struct ToLayerValue {
   const LayerAttribute& attribute;
   const Location& at;
@@ -228,6 +252,14 @@ Program& Program::epochs(std::int64_t count) {
   return *this;
 }
 
+Program& Program::accumulate(std::int64_t batches) {
+  if (batches < 1)
+    throw UserError(model_->programs()[index_].location,
+                    "program `" + name() + "` can't accumulate over " + std::to_string(batches) + " batches");
+  model_->program(index_).accumulate = batches;
+  return *this;
+}
+
 Program& Program::batch(std::int64_t size) {
   model_->program(index_).batch = size;
   return *this;
@@ -293,7 +325,15 @@ Program Model::add_program(const std::string& name, const Expr& objective, bool 
   request.maximize = maximize;
   request.optimizer = default_choice(*spec);
   request.optimizer.location = at;
-  for (const auto& [number, value] : optimizer.numbers) request.optimizer.numbers[number] = value;
+  for (const auto& [number, rate] : optimizer.numbers) {
+    request.optimizer.numbers[number] = rate.number;
+    if (!rate.schedule) continue;
+    ScheduleChoice schedule = schedule_of(*rate.schedule, at);
+    if (schedule.spec->name == "plateau" && number != "learning_rate")
+      throw UserError(at, "`" + number + "` can't follow `plateau`, only `learning_rate` can");
+    request.optimizer.numbers[number] = schedule.number(schedule.spec->base);
+    request.optimizer.schedules.emplace(number, std::move(schedule));
+  }
   for (const Hyperparameter& number : spec->numbers)
     if (std::string wrong = wrong_number(*spec, number, request.optimizer.number(number.name)); !wrong.empty())
       throw UserError(at, wrong);

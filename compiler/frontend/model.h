@@ -34,6 +34,14 @@ struct InputStatistics {
   std::string input, mean, deviation;  // deviation "": none
 };
 
+// When the training loop multiplies a program's `plateau_factor`: after more than `patience` epochs in a row that did
+// not improve the monitored metric by more than a share of `threshold`. The `cooldown` epochs after it don't count.
+struct PlateauRule {
+  double factor = 0.1;
+  std::int64_t patience = 10, cooldown = 0;
+  double threshold = 1e-4;
+};
+
 // One function of the module that is called by name.
 struct ProgramInfo {
   std::string name;                  // "train", "test", "predict", …
@@ -42,6 +50,7 @@ struct ProgramInfo {
   std::vector<std::string> reports;  // results averaged over examples: [N] or [N, …]; a scalar counts N times
   std::int64_t epochs = 10;
   std::int64_t batch = 64;
+  std::optional<PlateauRule> plateau;
   Location location;
 };
 

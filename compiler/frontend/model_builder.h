@@ -63,6 +63,7 @@ struct ProgramRequest {
   std::vector<std::pair<std::string, Value*>> reports;  // averaged over examples
   std::vector<std::pair<std::string, Value*>> outputs;  // handed out as they are
   std::int64_t epochs = 10, batch = 64;
+  std::int64_t accumulate = 1;  // one update for so many batches
   Location location;
 };
 
@@ -153,6 +154,9 @@ class ModelBuilder {
   Value* constant_beside(double number, DType dtype, const Op& op, const Location& at);
   void write_init(Module& module, const StateLayout& state) const;
   StateLayout layout() const;
+  bool trains_several() const;
+  // The count of a training program's steps: `step`, or its own where several programs train.
+  std::string counter_of(const ProgramRequest& request) const;
   void check_globs() const;
 
   struct Entered {

@@ -4,7 +4,8 @@
 //    through that instead.
 // 2. Declare parameters in a fixed order: inputs, model state, slots, step and key, scalars.
 // 3. Copy the marked nodes in their order.
-// 4. Training: add regularisers, take the gradient, let the optimizer update every trained parameter.
+// 4. Training: add regularisers, take the gradient, let the optimizer update every trained parameter; where gradients
+//    are accumulated, only at every k-th step.
 #include <algorithm>
 #include <unordered_set>
 
@@ -14,10 +15,20 @@ namespace gradc {
 
 namespace {
 
-std::vector<std::string> slot_names(const std::string& parameter, const OptimizerChoice& optimizer) {
+// The optimizer's slots of a parameter, then the accumulator. `owner`: the program where there are several that train.
+std::vector<std::string> slot_names(const std::string& parameter, const ProgramRequest& request,
+                                    const std::string& owner) {
+  const std::string prefix = parameter + "." + (owner.empty() ? "" : owner + ".");
   std::vector<std::string> names;
-  for (const std::string& slot : optimizer.spec->slots(optimizer)) names.push_back(parameter + "." + slot);
+  for (const std::string& slot : request.optimizer.spec->slots(request.optimizer)) names.push_back(prefix + slot);
+  if (request.accumulate > 1) names.push_back(prefix + "accumulator");
   return names;
+}
+
+std::optional<PlateauRule> plateau_of(const ScheduleChoice& schedule) {
+  if (schedule.spec->name != "plateau") return {};
+  return PlateauRule{schedule.number("factor"), static_cast<std::int64_t>(schedule.number("patience")),
+                     static_cast<std::int64_t>(schedule.number("cooldown")), schedule.number("threshold")};
 }
 
 bool any_matches(const std::vector<std::string>& globs, const std::string& name) {
@@ -58,6 +69,9 @@ class ProgramWriter {
     info.trains = training_;
     info.epochs = request_.epochs;
     info.batch = request_.batch;
+    if (training_)
+      if (const auto& schedules = request_.optimizer.schedules; schedules.contains("learning_rate"))
+        info.plateau = plateau_of(schedules.find("learning_rate")->second);
     info.location = request_.location;
     const ProgramRequest* objective = training_ ? &request_ : loss_of;
     if (training_) trained_ = trained();
@@ -131,11 +145,14 @@ class ProgramWriter {
       if (marked_.contains(state.value))
         map_[state.value] = declare_state(state.name, state.value->type, state.location);
     for (const DeclaredState* state : trained_)
-      for (const std::string& slot : slot_names(state->name, request_.optimizer))
+      for (const std::string& slot : slot_names(state->name, request_, owner()))
         declare_state(slot, state->value->type, state->location);
     if (marked_.contains(model_.key_)) map_[model_.key_] = declare_state("key", model_.key_->type, {});
     if (training_ || marked_.contains(model_.step_)) map_[model_.step_] = declare_state("step", model_.step_->type, {});
+    if (training_ && !owner().empty()) declare_state(model_.counter_of(request_), model_.step_->type, {});
   }
+
+  std::string owner() const { return model_.trains_several() ? request_.name : ""; }
 
   Value* declare_state(const std::string& name, Type type, const Location& at) {
     Parameter parameter;
@@ -202,8 +219,8 @@ class ProgramWriter {
     return total.value();
   }
 
-  // A number of the optimizer, as a scalar of the call.
-  Term scalar(std::string_view name) {
+  // A scalar of the call.
+  Term scalar(std::string_view name, double preset) {
     Value* taken = model_.find_input(name);
     if (!taken) taken = model_.find_state(name);
     if (taken)
@@ -214,11 +231,25 @@ class ProgramWriter {
       Parameter parameter;
       parameter.name = std::string(name);
       parameter.role = Role::scalar;
-      parameter.preset = request_.optimizer.number(name);
+      parameter.preset = preset;
       parameter.location = request_.optimizer.location;
       value = function_.add_parameter(std::move(parameter), {DType::f64, {}});
     }
     return builder_.term(value);
+  }
+
+  // A number of the optimizer at this step.
+  Term hyperparameter(std::string_view name) {
+    const OptimizerChoice& optimizer = request_.optimizer;
+    Term& value = hyperparameters_[std::string(name)];
+    if (value) return value;
+    value = scalar(name, optimizer.number(name));
+    if (auto schedule = optimizer.schedules.find(name); schedule != optimizer.schedules.end()) {
+      const ScheduleTime time{
+          steps_, [this](std::string_view scalar_name, double preset) { return scalar(scalar_name, preset); }};
+      value = scheduled(schedule->second, value, time);
+    }
+    return value;
   }
 
   void update() {
@@ -233,23 +264,48 @@ class ProgramWriter {
     for (const DeclaredState* state : trained_) operands.push_back(map(state->value));
     std::vector<Value*> gradients = builder_.make("gradient", operands);
     if (request_.optimizer.location.known()) builder_.locations = {request_.optimizer.location};
-    Term next_step = builder_.term(map(model_.step_));
-    next_step = next_step + 1;
-    for (std::size_t i = 0; i < trained_.size(); ++i) update(*trained_[i], gradients[i], next_step);
+    const std::string counter = model_.counter_of(request_);
+    Term step = builder_.term(function_.parameter("step")), own = builder_.term(function_.parameter(counter));
+    steps_ = cast(own, DType::f64);
+    update(gradients);
     for (const DeclaredState& state : model_.states_)
       if (state.next && marked_.contains(state.owner)) function_.add_result({state.name, Role::state}, map(state.next));
-    function_.add_result({"step", Role::state}, next_step.value());
+    function_.add_result({"step", Role::state}, (step + 1).value());
+    if (counter != "step") function_.add_result({counter, Role::state}, (own + 1).value());
   }
 
-  void update(const DeclaredState& state, Value* gradient, Term step) {
-    std::vector<std::string> slots = slot_names(state.name, request_.optimizer);
-    Update update{request_.optimizer, builder_.term(map(state.value)), builder_.term(gradient), {}, {}, {}};
-    for (const std::string& slot : slots) update.slots.push_back(builder_.term(function_.parameter(slot)));
-    update.step = step;
-    update.hyperparameter = [this](std::string_view name) { return scalar(name); };
-    std::vector<Term> next = request_.optimizer.spec->update(update);
-    function_.add_result({state.name, Role::state}, next[0].value());
-    for (std::size_t i = 0; i < slots.size(); ++i) function_.add_result({slots[i], Role::state}, next[i + 1].value());
+  // With `accumulate` k: a ← a + g; at every k-th step the optimizer takes a / k and a becomes 0, at the others only a
+  // changes.
+  void update(const std::vector<Value*>& values) {
+    const auto k = static_cast<double>(request_.accumulate);
+    std::vector<Term> gradients, sums;
+    for (Value* value : values) gradients.push_back(builder_.term(value));
+    Term updates = steps_ + 1, due;
+    if (request_.accumulate > 1) {
+      for (std::size_t i = 0; i < trained_.size(); ++i) {
+        const std::string accumulator = slot_names(trained_[i]->name, request_, owner()).back();
+        sums.push_back(builder_.term(function_.parameter(accumulator)) + gradients[i]);
+        gradients[i] = sums[i] / k;
+      }
+      Term whole = apply("floor", {updates / k});
+      due = apply("equal", {whole * k, updates});
+      updates = apply("maximum", {whole, whole.like(1)});
+    }
+    const auto number = [this](std::string_view name) { return hyperparameter(name); };
+    gradients = clipped(request_.optimizer, std::move(gradients), number);
+    for (std::size_t i = 0; i < trained_.size(); ++i) {
+      const DeclaredState& state = *trained_[i];
+      std::vector<std::string> names = slot_names(state.name, request_, owner());
+      Update update{request_.optimizer, builder_.term(map(state.value)), gradients[i], {}, updates, number};
+      for (const std::string& name : names) update.slots.push_back(builder_.term(function_.parameter(name)));
+      if (due) update.slots.pop_back();
+      std::vector<Term> next = request_.optimizer.spec->update(update), old = update.slots;
+      old.insert(old.begin(), update.weight);
+      for (std::size_t j = 0; due && j < next.size(); ++j) next[j] = select(due, next[j], old[j]);
+      if (due) next.push_back(select(due, sums[i].like(0), sums[i]));
+      names.insert(names.begin(), state.name);
+      for (std::size_t j = 0; j < names.size(); ++j) function_.add_result({names[j], Role::state}, next[j].value());
+    }
   }
 
   const ModelBuilder& model_;
@@ -261,16 +317,32 @@ class ProgramWriter {
   std::unordered_set<Value*> marked_;
   ValueMap map_;
   Value* loss_ = nullptr;
+  Term steps_;                                                // of this program before this one, f64[]
+  std::map<std::string, Term, std::less<>> hyperparameters_;  // at this step
 };
+
+bool ModelBuilder::trains_several() const {
+  return std::count_if(programs_.begin(), programs_.end(), [](const auto& p) { return p.objective != nullptr; }) > 1;
+}
+
+std::string ModelBuilder::counter_of(const ProgramRequest& request) const {
+  return trains_several() ? request.name + ".step" : "step";
+}
 
 StateLayout ModelBuilder::layout() const {
   StateLayout layout;
+  std::vector<std::string> counters;
   for (const DeclaredState& state : states_) layout.entries.push_back({state.name, state.value->type, state.kind, 0});
   for (const ProgramRequest& request : programs_) {
     if (!request.objective) continue;
+    const std::string owner = trains_several() ? request.name : "", counter = counter_of(request);
+    if (Value* taken = find_state(counter); taken && taken != step_)
+      throw UserError(location_of(taken),
+                      "`" + counter + "` is the name of the step counter of program `" + request.name + "`");
+    if (counter != "step") counters.push_back(counter);
     Function unused;
     for (const DeclaredState* state : ProgramWriter(*this, request, unused).trained())
-      for (const std::string& slot : slot_names(state->name, request.optimizer)) {
+      for (const std::string& slot : slot_names(state->name, request, owner)) {
         if (Value* taken = find_state(slot))
           throw UserError(location_of(taken),
                           "`" + slot + "` is the name of the optimizer's slot of `" + state->name + "`");
@@ -284,6 +356,8 @@ StateLayout ModelBuilder::layout() const {
                       "the parameters up to `" + entry.name + "`, which is " + entry.type.str() +
                           ", take more bytes than 64 bits can count");
   layout.entries.push_back({"step", step_->type, StateEntry::Kind::counter, 0});
+  for (const std::string& counter : counters)
+    layout.entries.push_back({counter, step_->type, StateEntry::Kind::counter, 0});
   layout.entries.push_back({"key", key_->type, StateEntry::Kind::key, 0});
   layout.place();
   return layout;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "compiler/frontend/input_pipeline.h"
+#include "compiler/frontend/json.h"
 #include "compiler/frontend/layers.h"
 #include "compiler/frontend/spec.h"
 #include "ir/op.h"
@@ -177,10 +178,37 @@ Schema node_schema() {
   return node;
 }
 
+Schema schedule_schema(const ScheduleSpec& spec) {
+  Schema properties = {{"schedule", {{"const", spec.name}}}};
+  std::vector<std::string> required = {"schedule"};
+  for (const ScheduleNumber& number : spec.numbers) {
+    std::string doc = number.doc;
+    Schema schema = {{"type", {"number", "string"}}};
+    if (number.preset)
+      schema["default"] = *number.preset;
+    else if (number.share_of.empty())
+      required.push_back(number.name);
+    else
+      doc += "; default: " + number_text(number.share) + " of " + number.share_of;
+    properties[number.name] = with_doc(schema, doc);
+  }
+  if (spec.length != ScheduleSpec::Length::none) {
+    Schema length = spec.length == ScheduleSpec::Length::several ? any_of({ref("number"), list_of(ref("number"))})
+                                                                 : any_of({ref("number")});
+    properties["epochs"] = with_doc(length, "the length, in epochs of the program");
+    properties["steps"] = with_doc(length, "the length, in steps of the program");
+  }
+  properties["warm_up"] = with_doc(closed({{"epochs", ref("number")}, {"steps", ref("number")}}),
+                                   "rises to the first value so long; the schedule begins after it");
+  return with_doc(closed(std::move(properties), required), spec.doc);
+}
+
 Schema optimizer_schema(const OptimizerSpec& spec) {
   Schema properties = {{"kind", {{"const", spec.name}}}};
   for (const Hyperparameter& number : spec.numbers) {
-    properties[number.name] = with_doc({{"type", {"number", "string"}}, {"default", number.preset}}, number.doc);
+    Schema schema = any_of({{{"type", {"number", "string"}}}, ref("schedule")});
+    schema["default"] = number.preset;
+    properties[number.name] = with_doc(schema, number.doc);
   }
   for (const auto& [flag, doc] : spec.flags)
     properties[flag] = with_doc({{"type", "boolean"}, {"default", false}}, doc);
@@ -199,6 +227,8 @@ Schema program_schema() {
                  {"maximize", with_doc(any_of({ref("expression")}), "a scalar; the program runs in training mode")},
                  {"optimizer", any_of(kinds)},
                  {"epochs", with_doc({{"type", {"integer", "string"}}, {"default", 10}}, "passes over the data")},
+                 {"accumulate", with_doc({{"type", {"integer", "string"}}, {"default", 1}},
+                                         "one update for so many batches, with the mean of their gradients")},
                  {"parameters", with_doc(any_of({ref("names")}), "globs: what is trained; default: all")},
                  {"report", with_doc(map_of(ref("expression")), "values per example, averaged over examples")},
                  {"batch", with_doc({{"type", {"integer", "string"}}, {"default", 64}}, "examples of a step")}});
@@ -295,6 +325,9 @@ std::string json_schema() {
   schema["definitions"] = definitions();
   schema["definitions"]["node"] = node_schema();
   schema["definitions"]["data_set"] = data_set_schema();
+  std::vector<Schema> kinds;
+  for (const ScheduleSpec& spec : schedules()) kinds.push_back(schedule_schema(spec));
+  schema["definitions"]["schedule"] = with_doc(any_of(kinds), "a number that follows the steps of its program");
   return schema.dump(2) + "\n";
 }
 

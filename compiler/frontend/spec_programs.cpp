@@ -5,15 +5,7 @@
 
 namespace gradc {
 
-namespace {
-
-std::vector<std::string> optimizer_names() {
-  std::vector<std::string> names;
-  for (const OptimizerSpec& spec : optimizers()) names.push_back(spec.name);
-  return names;
-}
-
-std::string object_text(const std::vector<std::pair<std::string, std::string>>& members) {
+std::string object_text(const JsonMembers& members) {
   std::string text;
   for (const auto& [key, value] : members) text += (text.empty() ? "" : ", ") + quote_json(key) + ": " + value;
   return "{ " + text + " }";
@@ -24,8 +16,6 @@ std::string list_text(const std::vector<std::string>& strings) {
   for (const std::string& string : strings) text += (text.empty() ? "" : ", ") + quote_json(string);
   return "[" + text + "]";
 }
-
-}  // namespace
 
 std::vector<std::pair<std::string, Value*>> SpecReader::read_results(
     const Json& json, const std::string& what, std::vector<std::pair<std::string, std::string>>& resolved) {
@@ -119,10 +109,11 @@ void SpecReader::read_program(const JsonMember& member) {
   if (member.key == "predict")
     throw UserError(member.location(), "`predict` is made from `outputs`; give the program another name");
   if (!expect(member.value, Json::Kind::object, what)) throw Poisoned{};
-  const Json &json = member.value, *minimize = json.find("minimize"), *maximize = json.find("maximize");
+  const Json& json = member.value;
+  const Json *minimize = json.find("minimize"), *maximize = json.find("maximize");
   bool trains = minimize || maximize;
   std::vector<std::string> known = {"report", "batch"};
-  if (trains) known.insert(known.end(), {"minimize", "maximize", "optimizer", "epochs", "parameters"});
+  if (trains) known.insert(known.end(), {"minimize", "maximize", "optimizer", "accumulate", "epochs", "parameters"});
   if (!trains && json.find("optimizer"))
     throw UserError(json.member("optimizer")->location(),
                     what + " has an optimizer and nothing to `minimize` or `maximize`");
@@ -132,30 +123,8 @@ void SpecReader::read_program(const JsonMember& member) {
   request.name = member.key;
   request.location = member.location();
   request.batch = batch_;
-  std::vector<std::pair<std::string, std::string>> shown;
-  if (const Json* objective = minimize ? minimize : maximize) {
-    request.location = objective->location();
-    request.maximize = maximize != nullptr;
-    SyntaxPtr syntax = expression_of(*objective, what + ": the objective");
-    request.objective = evaluator(*objective, graph_).value(*syntax);
-    shown.emplace_back(minimize ? "minimize" : "maximize", quote_json(print_resolved(*syntax, graph_)));
-    std::string optimizer;
-    if (const Json* given = json.find("optimizer")) {
-      request.optimizer = read_optimizer(*given, optimizer);
-    } else {
-      request.optimizer = default_choice(*find_optimizer("sgd"));
-      request.optimizer.location = member.location();
-      optimizer = "{ \"kind\": \"sgd\" }";
-    }
-    shown.emplace_back("optimizer", optimizer);
-    if (const Json* epochs = json.find("epochs"))
-      request.epochs = integer_of(*epochs, globals_, what + ": `epochs`", 1);
-    shown.emplace_back("epochs", std::to_string(request.epochs));
-    if (const Json* globs = json.find("parameters")) {
-      request.parameters = strings_of(*globs, what + ": `parameters`");
-      shown.emplace_back("parameters", list_text(request.parameters));
-    }
-  }
+  JsonMembers shown;
+  if (trains) read_objective(json, what, request, shown);
   if (const Json* batch = json.find("batch")) request.batch = integer_of(*batch, globals_, what + ": `batch`", 1);
   if (const Json* report = json.find("report")) {
     std::vector<std::pair<std::string, std::string>> reports;
@@ -169,38 +138,34 @@ void SpecReader::read_program(const JsonMember& member) {
   model_->add_program(std::move(request));
 }
 
-OptimizerChoice SpecReader::read_optimizer(const Json& json, std::string& resolved) {
-  const Json* kind = &json;
-  if (json.is(Json::Kind::object)) kind = json.find("kind");
-  if (!kind)
-    throw UserError(json.location(),
-                    "an optimizer needs a `kind`, as in { \"kind\": \"sgd\", \"learning_rate\": 0.01 }");
-  const OptimizerSpec* spec = find_optimizer(string_of(*kind, "the optimizer's `kind`"));
-  if (!spec)
-    throw UserError(kind->location(),
-                    "unknown optimizer `" + kind->text + "`" + suggest_or_list(kind->text, optimizer_names()));
-  OptimizerChoice choice = default_choice(*spec);
-  choice.location = json.location();
-  std::vector<std::string> known = {"kind"};
-  for (const Hyperparameter& number : spec->numbers) known.push_back(number.name);
-  for (const auto& [flag, doc] : spec->flags) known.push_back(flag);
-  if (!check_keys(json, known, spec->name)) throw Poisoned{};
-  std::vector<std::pair<std::string, std::string>> shown = {{"kind", quote_json(spec->name)}};
-  for (const Hyperparameter& number : spec->numbers) {
-    double& value = choice.numbers[number.name];
-    if (const Json* given = json.find(number.name)) {
-      value = number_of(*given, globals_, spec->name + ": `" + number.name + "`");
-      if (std::string wrong = wrong_number(*spec, number, value); !wrong.empty())
-        throw UserError(given->location(), wrong);
-    }
-    shown.emplace_back(number.name, number_text(value));
+// What a program that trains says besides its reports.
+void SpecReader::read_objective(const Json& json, const std::string& what, ProgramRequest& request,
+                                JsonMembers& shown) {
+  const Json *minimize = json.find("minimize"), *objective = minimize ? minimize : json.find("maximize");
+  request.maximize = !minimize;
+  request.optimizer.location = request.location;
+  request.location = objective->location();
+  SyntaxPtr syntax = expression_of(*objective, what + ": the objective");
+  request.objective = evaluator(*objective, graph_).value(*syntax);
+  shown.emplace_back(minimize ? "minimize" : "maximize", quote_json(print_resolved(*syntax, graph_)));
+  std::string optimizer = "{ \"kind\": \"sgd\" }";
+  if (const Json* given = json.find("optimizer")) {
+    request.optimizer = read_optimizer(*given, optimizer);
+  } else {
+    const Location at = request.optimizer.location;
+    request.optimizer = default_choice(*find_optimizer("sgd"));
+    request.optimizer.location = at;
   }
-  for (const auto& [flag, doc] : spec->flags) {
-    if (const Json* given = json.find(flag)) choice.flags[flag] = boolean_of(*given, spec->name + ": `" + flag + "`");
-    shown.emplace_back(flag, choice.flags[flag] ? "true" : "false");
+  shown.emplace_back("optimizer", optimizer);
+  if (const Json* epochs = json.find("epochs")) request.epochs = integer_of(*epochs, globals_, what + ": `epochs`", 1);
+  shown.emplace_back("epochs", std::to_string(request.epochs));
+  if (const Json* accumulate = json.find("accumulate"))
+    request.accumulate = integer_of(*accumulate, globals_, what + ": `accumulate`", 1);
+  shown.emplace_back("accumulate", std::to_string(request.accumulate));
+  if (const Json* globs = json.find("parameters")) {
+    request.parameters = strings_of(*globs, what + ": `parameters`");
+    shown.emplace_back("parameters", list_text(request.parameters));
   }
-  resolved = object_text(shown);
-  return choice;
 }
 
 }  // namespace gradc

@@ -62,6 +62,10 @@ struct ResolvedSpec {
   std::string data;
 };
 
+using JsonMembers = std::vector<std::pair<std::string, std::string>>;  // key, JSON text
+std::string object_text(const JsonMembers& members);
+std::string list_text(const std::vector<std::string>& strings);
+
 class SpecReader {
  public:
   SpecReader(const Json& root, Diagnostics& diagnostics) : root_(root), diagnostics_(diagnostics) {}
@@ -163,7 +167,10 @@ class SpecReader {
   void read_freeze();
   void read_programs();
   void read_program(const JsonMember& member);
+  void read_objective(const Json& json, const std::string& what, ProgramRequest& request, JsonMembers& shown);
   OptimizerChoice read_optimizer(const Json& json, std::string& resolved);
+  ScheduleChoice read_schedule(const Json& json, const std::string& what, std::string& resolved);
+  std::vector<double> read_length(const Json& json, const std::string& what);
   std::vector<std::pair<std::string, Value*>> read_results(const Json& json, const std::string& what,
                                                            std::vector<std::pair<std::string, std::string>>& resolved);
 

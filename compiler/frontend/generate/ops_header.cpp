@@ -186,7 +186,7 @@ void write_optimizer(std::ostream& out, const OptimizerSpec& spec) {
   const std::string options = type_name(spec.name) + "Options";
   out << "struct " << options << " {\n";
   for (const Hyperparameter& number : spec.numbers)
-    out << "  double " << number.name << " = " << number_literal(number.preset) << ";  // " << number.doc << "\n";
+    out << "  Rate " << number.name << " = " << number_literal(number.preset) << ";  // " << number.doc << "\n";
   for (const auto& [flag, doc] : spec.flags) out << "  bool " << flag << " = false;  // " << doc << "\n";
   out << "};\n";
   document(out, spec.doc);

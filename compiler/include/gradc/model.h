@@ -44,10 +44,27 @@ struct Padding {
   Padding(const char* text) : value(std::string(text)) {}  // NOLINT
 };
 
+// How a number of an optimizer follows the steps of its program: a schedule of SPEC.md with its numbers, and its length
+// in epochs or steps. Schedule{.kind = "cosine", .numbers = {{"start", 0.1}}, .epochs = {20}}
+struct Schedule {
+  std::string kind;
+  std::vector<std::pair<std::string, double>> numbers = {};
+  std::vector<double> epochs = {}, steps = {};
+  double warm_up_epochs = 0, warm_up_steps = 0;
+};
+
+// A number of an optimizer: fixed, or by a schedule.
+struct Rate {
+  double number = 0;
+  std::optional<Schedule> schedule = {};
+  Rate(double n) : number(n) {}                 // NOLINT: a number is a rate
+  Rate(Schedule s) : schedule(std::move(s)) {}  // NOLINT: a schedule is a rate
+};
+
 // A row of the optimizer table with its numbers; made by sgd(…), adam(…) of <gradc/ops.h>.
 struct Optimizer {
   std::string kind;
-  std::vector<std::pair<std::string, double>> numbers;
+  std::vector<std::pair<std::string, Rate>> numbers;
   std::vector<std::pair<std::string, bool>> flags;
 };
 
@@ -62,6 +79,8 @@ class Program {
   Program& only(std::vector<std::string> globs);
   Program& epochs(std::int64_t count);
   Program& batch(std::int64_t size);
+  // One update for so many batches, with the mean of their gradients.
+  Program& accumulate(std::int64_t batches);
 
  private:
   ModelBuilder* model_;
