@@ -51,10 +51,10 @@ const GoldenFile& golden() {
 
 // A model whose gradient is its input: the loss is Σ w g.
 std::unique_ptr<ModelGraph> model_of(const std::string& start, const std::string& optimizer, const std::string& more) {
-  const std::string text = R"({ "inputs": { "g": "f64[N,3]" },
-    "parameters": { "w": { "type": "f64[3]", "init": )" +
-                           start + R"( } },
-    "programs": { "train": { "minimize": "sum(mean(w * g, axis=0))", "optimizer": )" +
+  const std::string text = R"J({ "inputs": { "g": "f64[N,3]" },
+    "parameters": { "w": { "type": "f64[3]", "init": )J" +
+                           start + R"J( } },
+    "programs": { "train": { "minimize": "sum(mean(w * g, axis=0))", "optimizer": )J" +
                            optimizer + more + " } } }";
   Diagnostics diagnostics;
   auto model = load_spec(text, "t.json", {}, diagnostics);
