@@ -67,19 +67,21 @@ struct CallError {
   std::string message;
 };
 
-// Differentiates regions, for the rules of ops that have them; compiler/autodiff implements it. Null terms are symbolic
-// zeros.
+// Differentiates inside regions, for the rules of ops that have them; compiler/autodiff implements it. Null terms are
+// symbolic zeros. Everything is appended to the builder's region.
 class RegionCalculus {
  public:
   virtual ~RegionCalculus() = default;
-  // Appends the region's nodes on `arguments` through `builder`, then their reverse sweep: cotangents of the region's
-  // results in, cotangents of its parameters out, asked for where `wanted`.
-  virtual std::vector<Term> vjp_region(Builder& builder, const Region& region, std::span<const Term> arguments,
-                                       std::span<const Term> cotangents, const std::vector<bool>& wanted) const = 0;
-  // Appends the region's nodes on `arguments` and their tangents: results, and the tangents of the results.
-  virtual std::pair<std::vector<Term>, std::vector<Term>> jvp_region(Builder& builder, const Region& region,
-                                                                     std::span<const Term> arguments,
-                                                                     std::span<const Term> tangents) const = 0;
+  // The region's nodes on `arguments`; composites without derivatives of their own are written out. The results.
+  virtual std::vector<Term> write(Builder& builder, const Region& region, std::span<const Term> arguments) const = 0;
+  // The reverse sweep over what the builder's region holds: cotangents of `outputs` in, those of `wrt` out.
+  virtual std::vector<Term> pull_back(Builder& builder, std::span<const Term> outputs, std::span<const Term> cotangents,
+                                      std::span<const Term> wrt) const = 0;
+  // The forward sweep: tangents of `wrt` in, those of `outputs` out.
+  virtual std::vector<Term> push_forward(Builder& builder, std::span<const Term> outputs, std::span<const Term> wrt,
+                                         std::span<const Term> tangents) const = 0;
+  // Which results of a region a derivative reaches from the parameters marked.
+  virtual std::vector<bool> reached(const Region& region, const std::vector<bool>& from) const = 0;
 };
 
 // What a derivative rule may use: the node's operands and results as terms, and a builder that appends after them.

@@ -1,7 +1,6 @@
 // Symbolic differentiation, graph to graph. Knows no op by name: rules come from the registry.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,5 +16,12 @@ std::vector<Value*> reverse(Region& region, Value* output, Value* cotangent, std
 // Appends the forward sweep and returns the tangent J·tangent of each output.
 std::vector<Value*> forward(Region& region, std::span<Value* const> outputs, std::span<Value* const> wrt,
                             std::span<Value* const> tangents);
+
+// The same with symbolic zeros, null on both sides: the sum over the outputs of Jᵀ·cotangent for each of `wrt`, and the
+// tangent of each output.
+std::vector<Value*> pull_back(Region& region, std::span<Value* const> outputs, std::span<Value* const> cotangents,
+                              std::span<Value* const> wrt);
+std::vector<Value*> push_forward(Region& region, std::span<Value* const> outputs, std::span<Value* const> wrt,
+                                 std::span<Value* const> tangents);
 
 }  // namespace gradc

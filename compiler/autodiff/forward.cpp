@@ -8,17 +8,17 @@
 // A null term is a symbolic zero.
 #include <algorithm>
 
-#include "compiler/autodiff/activity.h"
 #include "compiler/autodiff/autodiff.h"
+#include "compiler/autodiff/sweep.h"
 
 namespace gradc {
 
 namespace {
 
-class Forward {
+class Forward : public Sweep {
  public:
   Forward(Region& region, std::span<Value* const> outputs, std::span<Value* const> wrt)
-      : region_(region), builder_(region), activity_(region, outputs, wrt) {}
+      : Sweep(region, outputs, wrt, "forward") {}
 
   void seed(const Value* value, Value* tangent) { accumulate(value, builder_.term(tangent)); }
 
@@ -26,35 +26,16 @@ class Forward {
     for (const Node* node : activity_.nodes()) visit(*node);
   }
 
-  Value* tangent(Value* value) {
-    const Term found = tangent_of(value);
-    if (found) return found.value();
-    builder_.locations = gradient_of(value->node ? value->node->locations : Locations{});
-    return builder_.full(value->type, 0);
-  }
-
  private:
-  Term tangent_of(const Value* value) const {
-    const auto found = tangents_.find(value);
-    return found == tangents_.end() ? Term{} : found->second;
-  }
-
-  void accumulate(const Value* value, Term tangent) {
-    if (!tangent || !activity_.active(value)) return;
-    Term& sum = tangents_[value];
-    sum = add(sum, tangent);
-  }
-
   void visit(const Node& node) {
-    check_captures(node, activity_, "forward");
     std::vector<Term> tangents;
-    for (const Value* operand : node.operands) tangents.push_back(tangent_of(operand));
+    for (const Value* operand : node.operands) tangents.push_back(derivative_of(operand));
     if (std::none_of(tangents.begin(), tangents.end(), [](const Term& t) { return bool(t); })) return;
+    open(node, [&](const Derivation& derivation) { by_rule(node, derivation, tangents); });
+  }
+
+  void by_rule(const Node& node, const Derivation& derivation, const std::vector<Term>& tangents) {
     const Op& op = *node.op;
-    if (!op.no_derivative.empty()) fail_without_derivative(node, "forward");
-    const Call call = call_of(node);
-    const Derivation derivation{builder_, call, terms(builder_, node.operands), result_terms(builder_, node)};
-    builder_.locations = gradient_of(node.locations);
     if (op.jvp) {
       by_jvp(node, derivation, tangents);
     } else if (op.kind == Kind::elementwise && op.derivative) {
@@ -64,7 +45,7 @@ class Forward {
     } else if (op.kind == Kind::composite && op.compose) {
       by_body(node, derivation);
     } else {
-      fail_without_derivative(node, "forward");
+      fail(node);
     }
   }
 
@@ -119,27 +100,15 @@ class Forward {
       for (std::size_t i = 0; i < found.size(); ++i) give(node, i, builder_.term(found[i]), "linearity");
     }
     for (std::size_t i = 0; i < tangents.size(); ++i) {
-      if (tangents[i] && !covered[i]) fail_without_derivative(node, "forward");
+      if (tangents[i] && !covered[i]) fail(node);
     }
   }
 
   void by_body(const Node& node, const Derivation& derivation) {
-    const std::size_t first = region_.nodes.size();
-    builder_.locations = node.locations;
-    const std::vector<Term> body = node.op->compose(builder_, derivation.call, derivation.operands);
-    std::vector<const Node*> made;
-    for (std::size_t i = first; i < region_.nodes.size(); ++i) {
-      if (activity_.extend(*region_.nodes[i])) made.push_back(region_.nodes[i].get());
-    }
-    for (const Node* inner : made) visit(*inner);
-    builder_.locations = gradient_of(node.locations);
-    for (std::size_t i = 0; i < body.size(); ++i) give(node, i, tangent_of(body[i].value()), "body");
+    const Body body = write_body(node, derivation);
+    for (const Node* inner : body.active) visit(*inner);
+    for (std::size_t i = 0; i < body.results.size(); ++i) give(node, i, derivative_of(body.results[i].value()), "body");
   }
-
-  Region& region_;
-  Builder builder_;
-  Activity activity_;
-  std::unordered_map<const Value*, Term> tangents_;
 };
 
 void check_request(std::span<Value* const> wrt, std::span<Value* const> tangents) {
@@ -166,7 +135,20 @@ std::vector<Value*> forward(Region& region, std::span<Value* const> outputs, std
   for (std::size_t i = 0; i < wrt.size(); ++i) sweep.seed(wrt[i], tangents[i]);
   sweep.run();
   std::vector<Value*> result;
-  for (Value* output : outputs) result.push_back(sweep.tangent(output));
+  for (Value* output : outputs) result.push_back(sweep.written(output));
+  return result;
+}
+
+std::vector<Value*> push_forward(Region& region, std::span<Value* const> outputs, std::span<Value* const> wrt,
+                                 std::span<Value* const> tangents) {
+  ensure(wrt.size() == tangents.size(), "forward mode takes one tangent for every value");
+  Forward sweep(region, outputs, wrt);
+  for (std::size_t i = 0; i < wrt.size(); ++i) {
+    if (tangents[i]) sweep.seed(wrt[i], tangents[i]);
+  }
+  sweep.run();
+  std::vector<Value*> result;
+  for (const Value* output : outputs) result.push_back(sweep.derivative_of(output).value());
   return result;
 }
 

@@ -1,7 +1,7 @@
-// Reverse mode: one sweep from an output back to what it is differentiated by.
+// Reverse mode: one sweep from the outputs back to what they are differentiated by.
 //
-//   1. Activity finds the nodes between `wrt` and the output.
-//   2. The output's cotangent is the seed. Nodes are visited last to first; a visit asks the op's entry for the
+//   1. Activity finds the nodes between `wrt` and the outputs.
+//   2. The outputs' cotangents are the seeds. Nodes are visited last to first; a visit asks the op's entry for the
 //      cotangents of its active operands and adds them to what those have already.
 //   3. A composite without a rule of its own has its body written out at the end of the region, and the body's nodes
 //      are visited in its place. (Primal values of the body then stand twice; common subexpressions are merged later.)
@@ -9,55 +9,42 @@
 // A null term is a symbolic zero, and is never written out but where the caller asks for its value.
 #include <algorithm>
 
-#include "compiler/autodiff/activity.h"
 #include "compiler/autodiff/autodiff.h"
+#include "compiler/autodiff/sweep.h"
 
 namespace gradc {
 
 namespace {
 
-class Reverse {
+Locations locations_of(const Value& value) { return value.node ? value.node->locations : Locations{}; }
+
+class Reverse : public Sweep {
  public:
-  Reverse(Region& region, Value* output, std::span<Value* const> wrt)
-      : region_(region), builder_(region), activity_(region, std::span<Value* const>(&output, 1), wrt) {}
+  Reverse(Region& region, std::span<Value* const> outputs, std::span<Value* const> wrt)
+      : Sweep(region, outputs, wrt, "reverse") {}
 
-  Builder& builder() { return builder_; }
-
-  void run(Value* output, Value* seed) {
-    accumulate(output, builder_.term(seed));
+  void run() {
     const std::vector<Node*>& nodes = activity_.nodes();
     for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) visit(**node);
   }
 
-  Value* cotangent(Value* value) {
-    const Term found = adjoint(value);
-    if (found) return found.value();
-    builder_.locations = gradient_of(value->node ? value->node->locations : Locations{});
-    return builder_.full(value->type, 0);
+  Value* ones(const Value& output) {
+    builder_.locations = gradient_of(locations_of(output));
+    return builder_.full(output.type, 1);
   }
+
+  void seed(const Value* output, Value* cotangent) { accumulate(output, builder_.term(cotangent)); }
 
  private:
-  Term adjoint(const Value* value) const {
-    const auto found = adjoints_.find(value);
-    return found == adjoints_.end() ? Term{} : found->second;
-  }
-
-  void accumulate(const Value* value, Term cotangent) {
-    if (!cotangent || !activity_.active(value)) return;
-    Term& sum = adjoints_[value];
-    sum = add(sum, cotangent);
-  }
-
   void visit(const Node& node) {
     std::vector<Term> cotangents;
-    for (const auto& result : node.results) cotangents.push_back(adjoint(result.get()));
+    for (const auto& result : node.results) cotangents.push_back(derivative_of(result.get()));
     if (std::none_of(cotangents.begin(), cotangents.end(), [](const Term& t) { return bool(t); })) return;
+    open(node, [&](const Derivation& derivation) { by_rule(node, derivation, cotangents); });
+  }
+
+  void by_rule(const Node& node, const Derivation& derivation, const std::vector<Term>& cotangents) {
     const Op& op = *node.op;
-    if (!op.no_derivative.empty()) fail_without_derivative(node, "reverse");
-    check_captures(node, activity_, "reverse");
-    const Call call = call_of(node);
-    const Derivation derivation{builder_, call, terms(builder_, node.operands), result_terms(builder_, node)};
-    builder_.locations = gradient_of(node.locations);
     if (op.vjp) {
       by_vjp(node, derivation, cotangents);
     } else if (op.kind == Kind::elementwise && op.derivative) {
@@ -67,7 +54,7 @@ class Reverse {
     } else if (op.kind == Kind::composite && op.compose) {
       by_body(node, derivation, cotangents);
     } else {
-      fail_without_derivative(node, "reverse");
+      fail(node);
     }
   }
 
@@ -100,25 +87,11 @@ class Reverse {
   }
 
   void by_body(const Node& node, const Derivation& derivation, const std::vector<Term>& cotangents) {
-    const std::size_t first = region_.nodes.size();
-    builder_.locations = node.locations;
-    const std::vector<Term> body = node.op->compose(builder_, derivation.call, derivation.operands);
-    std::vector<const Node*> made;
-    for (std::size_t i = first; i < region_.nodes.size(); ++i) {
-      if (activity_.extend(*region_.nodes[i])) made.push_back(region_.nodes[i].get());
-    }
-    builder_.locations = gradient_of(node.locations);
-    for (std::size_t i = 0; i < body.size(); ++i) accumulate(body[i].value(), cotangents[i]);
-    for (auto inner = made.rbegin(); inner != made.rend(); ++inner) visit(**inner);
+    const Body body = write_body(node, derivation);
+    for (std::size_t i = 0; i < body.results.size(); ++i) accumulate(body.results[i].value(), cotangents[i]);
+    for (auto inner = body.active.rbegin(); inner != body.active.rend(); ++inner) visit(**inner);
   }
-
-  Region& region_;
-  Builder builder_;
-  Activity activity_;
-  std::unordered_map<const Value*, Term> adjoints_;
 };
-
-Locations locations_of(const Value& value) { return value.node ? value.node->locations : Locations{}; }
 
 void check_request(const Value& output, const Value* cotangent, std::span<Value* const> wrt) {
   const Locations at = locations_of(output);
@@ -145,11 +118,24 @@ void check_request(const Value& output, const Value* cotangent, std::span<Value*
 
 std::vector<Value*> reverse(Region& region, Value* output, Value* cotangent, std::span<Value* const> wrt) {
   check_request(*output, cotangent, wrt);
-  Reverse sweep(region, output, wrt);
-  sweep.builder().locations = gradient_of(locations_of(*output));
-  sweep.run(output, cotangent ? cotangent : sweep.builder().full(output->type, 1));
+  Reverse sweep(region, std::span<Value* const>(&output, 1), wrt);
+  sweep.seed(output, cotangent ? cotangent : sweep.ones(*output));
+  sweep.run();
   std::vector<Value*> result;
-  for (Value* value : wrt) result.push_back(sweep.cotangent(value));
+  for (Value* value : wrt) result.push_back(sweep.written(value));
+  return result;
+}
+
+std::vector<Value*> pull_back(Region& region, std::span<Value* const> outputs, std::span<Value* const> cotangents,
+                              std::span<Value* const> wrt) {
+  ensure(outputs.size() == cotangents.size(), "reverse mode takes one cotangent for every output");
+  Reverse sweep(region, outputs, wrt);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (cotangents[i]) sweep.seed(outputs[i], cotangents[i]);
+  }
+  sweep.run();
+  std::vector<Value*> result;
+  for (const Value* value : wrt) result.push_back(sweep.derivative_of(value).value());
   return result;
 }
 

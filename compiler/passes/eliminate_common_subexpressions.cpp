@@ -1,24 +1,26 @@
-// Merges nodes that compute the same: one op, equal attributes, the same operands.
+// Merges nodes that compute the same: one op, equal attributes, the same operands, equal regions.
 //
-//   1. Nodes are visited in order; operands are replaced by what they were merged with.
-//   2. A table from a hash of (op, operands, attributes) to the first such node; a region sees the tables around it.
+//   1. Nodes are visited in order; operands are replaced by what they were merged with. A region, which reads nothing
+//      from outside, is worked on by itself, before its node is compared.
+//   2. A table from a hash of (op, operands, attributes) to the first such node of the region.
 //   3. The first stays and takes the other's locations. All ops are pure, random ones included: their counter is an
-//      operand. Nodes with regions are left alone.
+//      operand.
+//   4. Of a loop or branch, operands that are one value are read by one parameter, carried values that start and go on
+//      as one are one, and of equal yields one is read. What is left over is dead code.
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 
 #include "compiler/passes/pass.h"
 #include "compiler/passes/rewrite.h"
 #include "ir/op.h"
+#include "ir/ops/wiring.h"
 
 namespace gradc {
 
 namespace {
 
-struct Table {
-  const Table* outer = nullptr;
-  std::unordered_multimap<std::size_t, Node*> nodes;
-};
+using Table = std::unordered_multimap<std::size_t, Node*>;
 
 std::size_t mix(std::size_t seed, std::size_t value) { return (seed ^ value) * 0x9e3779b97f4a7c15ULL + (seed >> 29); }
 
@@ -42,39 +44,80 @@ std::size_t hash(const Node& node) {
   return seed;
 }
 
+// Whether two regions do the same to their parameters, node by node.
+class SameRegions {
+ public:
+  bool operator()(const Region& a, const Region& b) {
+    if (a.parameters.size() != b.parameters.size() || a.nodes.size() != b.nodes.size()) return false;
+    for (std::size_t i = 0; i < a.parameters.size(); ++i) {
+      if (!pair(*a.parameters[i], *b.parameters[i])) return false;
+    }
+    for (std::size_t i = 0; i < a.nodes.size(); ++i) {
+      if (!same(*a.nodes[i], *b.nodes[i])) return false;
+    }
+    return paired(a.results, b.results);
+  }
+
+ private:
+  bool pair(const Value& a, const Value& b) {
+    pairs_[&a] = &b;
+    return a.type == b.type;
+  }
+
+  bool paired(const std::vector<Value*>& a, const std::vector<Value*>& b) const {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [&](const Value* x, const Value* y) { return pairs_.at(x) == y; });
+  }
+
+  bool same(const Node& a, const Node& b) {
+    if (a.op != b.op || !paired(a.operands, b.operands) || a.results.size() != b.results.size()) return false;
+    if (!(a.attributes == b.attributes) || a.regions.size() != b.regions.size()) return false;
+    for (std::size_t i = 0; i < a.regions.size(); ++i) {
+      if (!(*this)(*a.regions[i], *b.regions[i])) return false;
+    }
+    for (std::size_t i = 0; i < a.results.size(); ++i) {
+      if (!pair(*a.results[i], *b.results[i])) return false;
+    }
+    return true;
+  }
+
+  std::unordered_map<const Value*, const Value*> pairs_;
+};
+
 bool same(const Node& a, const Node& b) {
   if (a.op != b.op || a.operands != b.operands || a.results.size() != b.results.size()) return false;
   for (std::size_t i = 0; i < a.results.size(); ++i) {
     if (a.results[i]->type != b.results[i]->type) return false;
   }
-  return a.attributes == b.attributes;
+  if (!(a.attributes == b.attributes) || a.regions.size() != b.regions.size()) return false;
+  for (std::size_t i = 0; i < a.regions.size(); ++i) {
+    if (!SameRegions()(*a.regions[i], *b.regions[i])) return false;
+  }
+  return true;
 }
 
-Node* find(const Table* table, std::size_t key, const Node& node) {
-  for (; table; table = table->outer) {
-    const auto [first, last] = table->nodes.equal_range(key);
-    for (auto entry = first; entry != last; ++entry) {
-      if (same(*entry->second, node)) return entry->second;
-    }
+Node* find(const Table& table, std::size_t key, const Node& node) {
+  const auto [first, last] = table.equal_range(key);
+  for (auto entry = first; entry != last; ++entry) {
+    if (same(*entry->second, node)) return entry->second;
   }
   return nullptr;
 }
 
 class Merger {
  public:
-  bool run(Region& region, const Table* outer) {
-    Table table{outer, {}};
+  explicit Merger(const Region& region) : uses_(count_uses(region)) {}
+
+  bool run(Region& region) {
+    Table table;
     bool changed = false;
     for (std::unique_ptr<Node>& node : region.nodes) {
       for (Value*& operand : node->operands) operand = resolve(merged_, operand);
-      if (!node->regions.empty()) {
-        for (const auto& inner : node->regions) changed |= run(*inner, &table);
-        continue;
-      }
+      changed |= merge_within(*node);
       const std::size_t key = hash(*node);
-      Node* first = find(&table, key, *node);
+      Node* first = find(table, key, *node);
       if (!first) {
-        table.nodes.emplace(key, node.get());
+        table.emplace(key, node.get());
         continue;
       }
       merge(*first, *node);
@@ -95,14 +138,79 @@ class Merger {
     }
   }
 
+  // `other` is read no more where anything reads it; says whether anything does.
+  bool merge(Value* first, Value* other) {
+    if (first == other || merged_.contains(other) || uses_[other] == 0) return false;
+    merged_[other] = first;
+    return true;
+  }
+
+  // ---- step 4 ----
+
+  bool merge_within(Node& node) {
+    bool changed = false;
+    const std::optional<Wiring> wiring = wiring_of(node);
+    if (wiring) changed |= merge_parameters(node, *wiring);
+    for (const auto& region : node.regions) changed |= run(*region);
+    if (wiring) changed |= merge_results(node, *wiring);
+    return changed;
+  }
+
+  bool merge_parameters(Node& node, const Wiring& wiring) {
+    bool changed = false;
+    const auto pass = [&](std::size_t first, std::size_t end) {
+      std::unordered_map<const Value*, std::size_t> seen;
+      for (std::size_t i = first; i < end; ++i) {
+        const auto [earlier, is_new] = seen.emplace(node.operands[i], i);
+        if (is_new) continue;
+        for (const auto& region : node.regions) {
+          changed |= merge(region->parameters[earlier->second - wiring.leading].get(),
+                           region->parameters[i - wiring.leading].get());
+        }
+      }
+    };
+    pass(wiring.first_sliced(), wiring.first_invariant());
+    pass(wiring.first_invariant(), node.operands.size());
+    return changed;
+  }
+
+  // Whether two results of the node are one value: in each region that yields them, and from the start.
+  static bool one_result(const Node& node, const Wiring& wiring, std::size_t a, std::size_t b) {
+    if ((a < wiring.carried) != (b < wiring.carried)) return false;
+    if (a < wiring.carried && node.operands[a] != node.operands[b]) return false;
+    for (std::size_t r = 0; r < node.regions.size(); ++r) {
+      const std::vector<Value*>& yields = node.regions[r]->results;
+      if (yields_results(*node.op, r) && yields[a] != yields[b]) return false;
+    }
+    return true;
+  }
+
+  bool merge_results(Node& node, const Wiring& wiring) {
+    bool changed = false;
+    for (std::size_t b = 1; b < node.results.size(); ++b) {
+      for (std::size_t a = 0; a < b; ++a) {
+        if (!one_result(node, wiring, a, b)) continue;
+        changed |= merge(node.result(a), node.result(b));
+        for (const auto& region : node.regions) {
+          if (b >= wiring.carried || !merge(region->parameters[a].get(), region->parameters[b].get())) continue;
+          replace_uses(*region, {{region->parameters[b].get(), region->parameters[a].get()}});
+          changed = true;
+        }
+        break;
+      }
+    }
+    return changed;
+  }
+
   ValueMap merged_;
+  std::unordered_map<const Value*, int> uses_;  // before the pass
   std::vector<std::unique_ptr<Node>> dropped_;  // alive to the end, so that no address is used twice
 };
 
 }  // namespace
 
 bool eliminate_common_subexpressions(Function& function, const Options& options) {
-  return !is_to_be_differentiated(function, options) && Merger().run(function.body, nullptr);
+  return !is_to_be_differentiated(function, options) && Merger(function.body).run(function.body);
 }
 
 }  // namespace gradc

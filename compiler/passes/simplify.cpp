@@ -47,6 +47,7 @@ std::optional<std::vector<Value*>> drop_stop(Builder&, Node& node) {
 }
 
 std::optional<std::vector<Value*>> simplify_node(Builder& builder, Node& node) {
+  if (!node.regions.empty()) return simplify_loop(builder, node);
   if (node.results.size() != 1) return std::nullopt;
   const auto own = rules().find(node.op->name);
   Value* value = own == rules().end() ? nullptr : first_result(own->second, builder, node);

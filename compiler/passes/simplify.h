@@ -1,6 +1,7 @@
 // The rule families of `simplify`; see README.md for the laws that a rule obeys.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct SimplifyRule {
 const std::vector<SimplifyRule>& arithmetic_rules();
 const std::vector<SimplifyRule>& contraction_rules();
 const std::vector<SimplifyRule>& movement_rules();
+// The rules over scan, while and cond. What stands for the node's results, or nothing.
+std::optional<std::vector<Value*>> simplify_loop(Builder& builder, Node& node);
 // A rule that would repeat work where the value that it looks through has other uses.
 Value* transpose_of_dot(Builder& builder, const Node& node);
 

@@ -1,4 +1,5 @@
 // Control flow: scan, while and cond, whose regions become real loops and branches.
+#include "ir/ops/loop.h"
 #include "ir/interpret.h"
 #include "ir/ops/entry.h"
 
@@ -182,6 +183,105 @@ Tensors evaluate_cond(const Call& call, std::span<const Tensor> operands) {
   return interpret(region(call, operands[0].get_integer(0) != 0 ? 0 : 1), operands.subspan(1));
 }
 
+// ---- samples ----
+
+using Regions = std::vector<std::unique_ptr<Region>>;
+
+// A region with parameters of the given types that yields what `write` makes of them.
+template <class Write>
+std::unique_ptr<Region> sample_region(std::initializer_list<std::string_view> parameters, const Write& write) {
+  auto made = std::make_unique<Region>();
+  Builder builder(*made);
+  Terms arguments;
+  for (const Type& type : types(parameters)) arguments.push_back(builder.term(made->add_parameter(type, "")));
+  for (const Term& term : write(arguments)) made->results.push_back(term.value());
+  return made;
+}
+
+Regions list(std::unique_ptr<Region> first, std::unique_ptr<Region> second = nullptr) {
+  Regions regions;
+  regions.push_back(std::move(first));
+  if (second) regions.push_back(std::move(second));
+  return regions;
+}
+
+Sample scan_sample(std::initializer_list<std::string_view> operands, Attributes attributes,
+                   std::function<Regions()> regions) {
+  return {.operands = types(operands), .attributes = std::move(attributes), .regions = std::move(regions)};
+}
+
+std::vector<Sample> scan_samples() {
+  // h ← tanh(h w + x), emits h x
+  const auto recurrent = [] {
+    return list(sample_region({"f64[3]", "f64[3]", "f64[3,3]"}, [](const Terms& p) {
+      const Term h = apply("tanh", {apply("matmul", {p[0], p[2]}) + p[1]});
+      return Terms{h, p[0] * p[1]};
+    }));
+  };
+  // Counts, and multiplies by what it counts: a carried integer, no slices.
+  const auto counting = [] {
+    return list(sample_region({"i64[]", "f64[2]"}, [](const Terms& p) {
+      return Terms{p[0] + 1, p[1] * broadcast(cast(p[0], DType::f64), {2})};
+    }));
+  };
+  // Two carried values that exchange their places.
+  const auto exchange = [] {
+    return list(sample_region({"f64[]", "f64[]", "f64[]"},
+                              [](const Terms& p) { return Terms{p[1], apply("sin", {p[0] * p[2]}), p[0] * p[1]}; }));
+  };
+  const auto maps = [] {
+    return list(sample_region({"f32[5]", "f32[5]"}, [](const Terms& p) { return Terms{p[0] * p[1]}; }));
+  };
+  const std::int64_t one = 1, two = 2, none = 0;
+  return {scan_sample({"f64[3]", "f64[4,3]", "f64[3,3]"}, {{"carried", one}, {"sliced", one}}, recurrent),
+          scan_sample({"f64[3]", "f64[4,3]", "f64[3,3]"}, {{"carried", one}, {"sliced", one}, {"reverse", true}},
+                      recurrent),
+          scan_sample({"f64[3]", "f64[0,3]", "f64[3,3]"}, {{"carried", one}, {"sliced", one}}, recurrent),
+          scan_sample({"i64[]", "f64[2]"}, {{"carried", two}, {"sliced", none}, {"length", Shape{3}}}, counting),
+          scan_sample({"f64[]", "f64[]", "f64[5]"}, {{"carried", two}, {"sliced", one}}, exchange),
+          scan_sample({"f32[7,5]", "f32[5]"}, {{"carried", none}, {"sliced", one}}, maps)};
+}
+
+std::vector<Sample> while_samples() {
+  // At most to 9, while the sum of squares is below a bound: x ← x + x w.
+  const auto growth = [] {
+    return list(sample_region({"i32[]", "f64[2]", "f64[]"},
+                              [](const Terms& p) {
+                                const Term more = less(apply("sum", {p[1] * p[1]}), 20);
+                                return Terms{apply("logical_and", {more, less(p[0], 9)})};
+                              }),
+                sample_region({"i32[]", "f64[2]", "f64[]"},
+                              [](const Terms& p) { return Terms{p[0] + 1, p[1] + p[1] * p[2]}; }));
+  };
+  const auto counted = [] {
+    return list(
+        sample_region({"i32[]", "f64[3]"}, [](const Terms& p) { return Terms{less(p[0], 3)}; }),
+        sample_region({"i32[]", "f64[3]"}, [](const Terms& p) { return Terms{p[0] + 1, apply("cos", {p[1]})}; }));
+  };
+  const std::int64_t two = 2;
+  return {scan_sample({"i32[]", "f64[2]", "f64[]"}, {{"carried", two}, {"max_trips", std::int64_t{5}}}, growth),
+          scan_sample({"i32[]", "f64[3]"}, {{"carried", two}, {"max_trips", std::int64_t{4}}}, counted),
+          scan_sample({"i32[]", "f64[3]"}, {{"carried", two}, {"max_trips", std::int64_t{1}}}, counted)};
+}
+
+std::vector<Sample> cond_samples() {
+  const auto branches = [] {
+    return list(sample_region({"f64[2,3]", "f64[3]"}, [](const Terms& p) { return Terms{p[0] * p[1], p[1]}; }),
+                sample_region({"f64[2,3]", "f64[3]"},
+                              [](const Terms& p) { return Terms{apply("sin", {p[0]}), reduce_sum(p[0], {0})}; }));
+  };
+  const auto single = [] {
+    return list(sample_region({"f32[5]"}, [](const Terms& p) { return Terms{p[0] * p[0]}; }),
+                sample_region({"f32[5]"}, [](const Terms& p) { return Terms{-p[0]}; }));
+  };
+  const auto integers = [] {
+    return list(sample_region({"i32[2]"}, [](const Terms& p) { return Terms{p[0] + 1}; }),
+                sample_region({"i32[2]"}, [](const Terms& p) { return p; }));
+  };
+  return {scan_sample({"bool[]", "f64[2,3]", "f64[3]"}, {}, branches), scan_sample({"bool[]", "f32[5]"}, {}, single),
+          scan_sample({"bool[]", "i32[2]"}, {}, integers)};
+}
+
 }  // namespace
 
 void register_loop(Registry& registry) {
@@ -198,10 +298,12 @@ void register_loop(Registry& registry) {
                       Shape{}},
                      {"reverse", AttributeKind::boolean, "t runs from the last round to the first", false}},
       .infer = scan_types,
+      .vjp = scan_vjp,
+      .jvp = scan_jvp,
       .evaluate = evaluate_scan,
       .irregular = Irregular::region,
-      .no_derivative = "control flow has no derivative rule",
       .internal = true,
+      .samples = scan_samples(),
   });
   registry.add({
       .name = "while",
@@ -213,10 +315,12 @@ void register_loop(Registry& registry) {
       .attributes = {{"carried", AttributeKind::integer, "how many operands are carried", {}},
                      {"max_trips", AttributeKind::integer, "the most rounds; 0: no bound", std::int64_t{0}}},
       .infer = while_types,
+      .vjp = while_vjp,
+      .jvp = while_jvp,
       .evaluate = evaluate_while,
       .irregular = Irregular::region,
-      .no_derivative = "control flow has no derivative rule",
       .internal = true,
+      .samples = while_samples(),
   });
   registry.add({
       .name = "cond",
@@ -224,10 +328,12 @@ void register_loop(Registry& registry) {
              "after the predicate; only the chosen one runs.",
       .operands = {{"predicate", "bool[]"}, {"operands", "of both regions", true}},
       .infer = cond_types,
+      .vjp = cond_vjp,
+      .jvp = cond_jvp,
       .evaluate = evaluate_cond,
       .irregular = Irregular::region,
-      .no_derivative = "control flow has no derivative rule",
       .internal = true,
+      .samples = cond_samples(),
   });
 }
 

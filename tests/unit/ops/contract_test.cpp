@@ -20,12 +20,6 @@ void for_each_sample(Visit visit) {
     }
 }
 
-bool has_float_result(const SampleFunction& f) {
-  for (const Value* result : f.results)
-    if (is_float(result->type.dtype)) return true;
-  return false;
-}
-
 // The floats among the operands: what derivatives are taken by.
 std::vector<std::size_t> float_operands(const Sample& sample) {
   std::vector<std::size_t> which;
@@ -42,26 +36,65 @@ bool all_f64(const Sample& sample) {
   return true;
 }
 
-bool is_derivable(const Op& op, const Sample& sample) {
-  return sample.differentiable && op.no_derivative.empty() && !float_operands(sample).empty();
+// The floats among the results: what has a derivative.
+std::vector<std::size_t> float_results(const SampleFunction& f) {
+  std::vector<std::size_t> which;
+  for (std::size_t i = 0; i < f.results.size(); ++i)
+    if (is_float(f.results[i]->type.dtype)) which.push_back(i);
+  return which;
 }
 
-// y = op(x), a direction u of y, and the cotangents of the float operands.
+bool is_derivable(const Op& op, const Sample& sample) {
+  return sample.differentiable && op.no_derivative.empty() && !float_operands(sample).empty() &&
+         !float_results(*sample_function(op, sample)).empty();
+}
+
+// Σ ⟨result, direction⟩ over the float results, as a scalar.
+Value* weighted_sum(Builder& builder, const std::vector<Value*>& values, const std::vector<Value*>& directions) {
+  Term total;
+  for (std::size_t k = 0; k < values.size(); ++k)
+    total = add(total, apply("sum", {builder.term(values[k]) * builder.term(directions[k])}));
+  return total.value();
+}
+
+// y = op(x), and the cotangents of the float operands, given a direction u of every float result; as results of the
+// function, after those of the op.
 struct ReverseFunction {
   std::unique_ptr<SampleFunction> f;
-  Value* u = nullptr;
+  std::vector<std::size_t> results;  // which are floats
   std::vector<Value*> gradients;
+
+  std::vector<Tensor> directions(std::mt19937_64& random) const {
+    std::vector<Tensor> u;
+    for (std::size_t i : results) u.push_back(random_tensor(f->results[i]->type, -1, 1, random));
+    return u;
+  }
+  double weighted(const std::vector<Tensor>& found, const std::vector<Tensor>& u) const {
+    double sum = 0;
+    for (std::size_t k = 0; k < results.size(); ++k) sum += inner_product(found[results[k]], u[k]);
+    return sum;
+  }
 };
 
 ReverseFunction reverse_function(const Op& op, const Sample& sample) {
-  ReverseFunction made{sample_function(op, sample), nullptr, {}};
+  ReverseFunction made{sample_function(op, sample), {}, {}};
   SampleFunction& f = *made.f;
-  made.u = f.function.add_parameter({.name = "u"}, f.results[0]->type);
-  std::vector<Value*> wrt;
+  made.results = float_results(f);
+  std::vector<Value*> wrt, outputs, directions;
+  for (std::size_t i : made.results) {
+    outputs.push_back(f.results[i]);
+    directions.push_back(f.function.add_parameter({.name = "u" + std::to_string(i)}, f.results[i]->type));
+  }
   for (std::size_t i : float_operands(sample)) wrt.push_back(f.operands[i]);
-  made.gradients = reverse(f.function.body, f.results[0], made.u, wrt);
+  Builder builder(f.function.body);
+  made.gradients = reverse(f.function.body, weighted_sum(builder, outputs, directions), nullptr, wrt);
   for (Value* gradient : made.gradients) f.function.add_result({"d"}, gradient);
   return made;
+}
+
+std::vector<Tensor> joined(std::vector<Tensor> a, const std::vector<Tensor>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
 }
 
 std::vector<Tensor> moved(std::vector<Tensor> operands, const std::vector<std::size_t>& which,
@@ -162,19 +195,16 @@ TEST_CASE("gradients agree with finite differences") {
     std::vector<std::size_t> which = float_operands(sample);
     ReverseFunction r = reverse_function(op, sample);
     std::vector<Tensor> x = random_operands(sample, random);
-    Tensor u = random_tensor(r.u->type, -1, 1, random);
-    auto run = [&](std::vector<Tensor> operands) {
-      operands.push_back(u);
-      return interpret(r.f->function, operands);
-    };
+    std::vector<Tensor> u = r.directions(random);
+    auto run = [&](const std::vector<Tensor>& operands) { return interpret(r.f->function, joined(operands, u)); };
     std::vector<Tensor> at = run(x);
     for (int round = 0; round < 4; ++round) {
       std::vector<Tensor> v = directions(sample, which, random);
       double expected =
-          (inner_product(run(moved(x, which, v, kStep))[0], u) - inner_product(run(moved(x, which, v, -kStep))[0], u)) /
+          (r.weighted(run(moved(x, which, v, kStep)), u) - r.weighted(run(moved(x, which, v, -kStep)), u)) /
           (2 * kStep);
       double actual = 0;
-      for (std::size_t k = 0; k < which.size(); ++k) actual += inner_product(at[1 + k], v[k]);
+      for (std::size_t k = 0; k < which.size(); ++k) actual += inner_product(at[r.f->results.size() + k], v[k]);
       check_close(actual, expected, 1e-6);
     }
   });
@@ -184,12 +214,11 @@ TEST_CASE("what has a constant gradient has gradient zero") {
   std::mt19937_64 random(3);
   for_each_sample([&](const Op& op, const Sample& sample, std::size_t) {
     if (!op.constant_gradient || float_operands(sample).empty()) return;
-    if (!has_float_result(*sample_function(op, sample))) return;
+    if (float_results(*sample_function(op, sample)).empty()) return;
     ReverseFunction r = reverse_function(op, sample);
-    std::vector<Tensor> operands = random_operands(sample, random);
-    operands.push_back(random_tensor(r.u->type, -1, 1, random));
-    std::vector<Tensor> results = interpret(r.f->function, operands);
-    for (std::size_t k = 1; k < results.size(); ++k)
+    std::vector<Tensor> results =
+        interpret(r.f->function, joined(random_operands(sample, random), r.directions(random)));
+    for (std::size_t k = r.f->results.size(); k < results.size(); ++k)
       for (std::int64_t i = 0; i < results[k].elements(); ++i) CHECK(results[k].get(i) == 0);
   });
 }
@@ -201,23 +230,22 @@ TEST_CASE("forward and reverse mode are transposes") {
     std::vector<std::size_t> which = float_operands(sample);
     ReverseFunction r = reverse_function(op, sample);
     std::vector<Tensor> x = random_operands(sample, random), v = directions(sample, which, random);
-    Tensor u = random_tensor(r.u->type, -1, 1, random);
+    std::vector<Tensor> u = r.directions(random);
 
     auto f = sample_function(op, sample);
-    std::vector<Value*> wrt, tangents;
+    std::vector<Value*> wrt, tangents, outputs;
     for (std::size_t i : which) wrt.push_back(f->operands[i]);
     for (std::size_t i : which) tangents.push_back(f->function.add_parameter({.name = "t"}, sample.operands[i]));
-    f->function.add_result({"t"}, forward(f->function.body, f->results, wrt, tangents)[0]);
+    for (std::size_t i : r.results) outputs.push_back(f->results[i]);
+    for (Value* tangent : forward(f->function.body, outputs, wrt, tangents)) f->function.add_result({"t"}, tangent);
 
-    std::vector<Tensor> reverse_arguments = x, forward_arguments = x;
-    reverse_arguments.push_back(u);
-    forward_arguments.insert(forward_arguments.end(), v.begin(), v.end());
-    std::vector<Tensor> gradients = interpret(r.f->function, reverse_arguments);
-    double transposed = 0;
-    for (std::size_t k = 0; k < which.size(); ++k) transposed += inner_product(v[k], gradients[1 + k]);
+    std::vector<Tensor> gradients = interpret(r.f->function, joined(x, u));
+    std::vector<Tensor> found = interpret(f->function, joined(x, v));
+    double transposed = 0, pushed = 0;
+    for (std::size_t k = 0; k < which.size(); ++k) transposed += inner_product(v[k], gradients[f->results.size() + k]);
+    for (std::size_t k = 0; k < u.size(); ++k) pushed += inner_product(found[f->results.size() + k], u[k]);
     // Rounding only: the same sums in another order.
-    check_close(inner_product(interpret(f->function, forward_arguments)[1], u), transposed,
-                all_f64(sample) ? 1e-11 : 1e-4);
+    check_close(pushed, transposed, all_f64(sample) ? 1e-11 : 1e-4);
   });
 }
 
@@ -233,30 +261,23 @@ TEST_CASE("second derivatives agree with finite differences of first ones") {
     for (std::size_t i : which) ws.push_back(function.add_parameter({.name = "w"}, sample.operands[i]));
     for (std::size_t i : which) wrt.push_back(r.f->operands[i]);
     Builder builder(function.body);
-    Term total;
-    for (std::size_t k = 0; k < which.size(); ++k) {
-      Term product = builder.term(r.gradients[k]) * builder.term(ws[k]);
-      total = add(total, apply("sum", {product}));
-    }
-    for (Value* second : reverse(function.body, total.value(), nullptr, wrt)) function.add_result({"s"}, second);
+    Value* total = weighted_sum(builder, r.gradients, ws);
+    for (Value* second : reverse(function.body, total, nullptr, wrt)) function.add_result({"s"}, second);
 
     std::vector<Tensor> x = random_operands(sample, random), w = directions(sample, which, random);
-    Tensor u = random_tensor(r.u->type, -1, 1, random);
-    auto run = [&](std::vector<Tensor> operands) {
-      operands.push_back(u);
-      operands.insert(operands.end(), w.begin(), w.end());
-      return interpret(function, operands);
-    };
+    const std::vector<Tensor> directed = joined(r.directions(random), w);
+    const std::size_t first = r.f->results.size();
+    auto run = [&](const std::vector<Tensor>& operands) { return interpret(function, joined(operands, directed)); };
     auto first_order = [&](const std::vector<Tensor>& results) {
       double sum = 0;
-      for (std::size_t k = 0; k < which.size(); ++k) sum += inner_product(results[1 + k], w[k]);
+      for (std::size_t k = 0; k < which.size(); ++k) sum += inner_product(results[first + k], w[k]);
       return sum;
     };
     std::vector<Tensor> at = run(x), v = directions(sample, which, random);
     double expected =
         (first_order(run(moved(x, which, v, kStep))) - first_order(run(moved(x, which, v, -kStep)))) / (2 * kStep);
     double actual = 0;
-    for (std::size_t k = 0; k < which.size(); ++k) actual += inner_product(at[1 + which.size() + k], v[k]);
+    for (std::size_t k = 0; k < which.size(); ++k) actual += inner_product(at[first + which.size() + k], v[k]);
     check_close(actual, expected, 1e-5);
   });
 }
@@ -274,7 +295,6 @@ TEST_CASE("special values run through every op and its gradient") {
     CHECK_NOTHROW(interpret(f->function, x));
     if (!is_derivable(op, sample) || op.constant_gradient) return;
     ReverseFunction r = reverse_function(op, sample);
-    x.push_back(random_tensor(r.u->type, -1, 1, random));
-    CHECK_NOTHROW(interpret(r.f->function, x));
+    CHECK_NOTHROW(interpret(r.f->function, joined(x, r.directions(random))));
   });
 }

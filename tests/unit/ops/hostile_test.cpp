@@ -71,6 +71,8 @@ bool refused(const Op& op, const Sample& sample) {
   CHECK(verify(f->function).empty());
   for (const Type& type : sample.operands)
     if (!is_small(type)) return false;
+  for (const auto& [name, value] : sample.attributes)
+    if (const Shape* shape = std::get_if<Shape>(&value); shape && !is_small({DType::u8, *shape})) return false;
   for (const Value* result : f->results)
     if (!is_small(result->type)) return false;
   std::mt19937_64 random(1);

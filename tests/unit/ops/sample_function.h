@@ -27,7 +27,9 @@ inline std::unique_ptr<SampleFunction> sample_function(const Op& op, const Sampl
   for (std::size_t i = 0; i < sample.operands.size(); ++i)
     made->operands.push_back(made->function.add_parameter({.name = "x" + std::to_string(i)}, sample.operands[i]));
   Builder builder(made->function.body);
-  made->results = builder.make(op, made->operands, sample.attributes);
+  std::vector<std::unique_ptr<Region>> regions;
+  if (sample.regions) regions = sample.regions();
+  made->results = builder.make(op, made->operands, sample.attributes, std::move(regions));
   for (std::size_t i = 0; i < made->results.size(); ++i)
     made->function.add_result({"y" + std::to_string(i)}, made->results[i]);
   return made;
