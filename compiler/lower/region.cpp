@@ -162,11 +162,16 @@ void Lowering::settle_control(std::size_t first_kernel, const std::vector<Statem
         safe = safe && reads_where_it_writes(program_, kernel, old, fresh);
       }
     }
-    for_each_statement(made, [&, fresh = fresh](const Statement& s) {
+    auto copies = [&, fresh = fresh](const Statement& s, bool first) {
       if (s.kind != Statement::Kind::copy) return;
       written = written || program_.root(s.to) == fresh_root;
-      if (program_.root(s.from) == old_root && s.to != fresh) safe = false;
-    });
+      if (program_.root(s.from) == old_root && !(first && s.to == fresh)) safe = false;
+    };
+    for (const Statement& s : made) {
+      copies(s, true);
+      for (const auto* list : {&s.before, &s.body, &s.otherwise})
+        for_each_statement(*list, [&](const Statement& inner) { copies(inner, !repeats); });
+    }
     if (written && !safe) unsafe.push_back(fresh);
   }
   for (int fresh : unsafe) take_apart(fresh);

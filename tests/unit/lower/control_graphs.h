@@ -1,8 +1,10 @@
-// Graphs with loops and branches, for the tests of their lowering.
+// Graphs with loops and branches, and a watched run of what they become, for the tests of their lowering.
 #pragma once
 
 #include <string>
 #include <vector>
+
+#include "tests/unit/codegen/native.h"
 
 namespace gradc::testing {
 
@@ -37,6 +39,16 @@ inline std::string recurrent(int steps, int rows, int units, bool reverse) {
   text = replaced(text, "H,", std::to_string(units) + ",");
   text = replaced(text, "H]", std::to_string(units) + "]");
   return replaced(text, "reverse = R", reverse ? "reverse = true" : "reverse = false");
+}
+
+// What a watched run of the program has to say, on numbers that matter.
+inline std::string watched(const KernelProgram& program) {
+  test::Memory memory(program);
+  std::string said;
+  for (const std::string& sentence : check_run(program, {memory.input_pointers(), memory.output_pointers(),
+                                                         memory.state.data(), memory.workspace.data(), nullptr}))
+    said += sentence + "\n";
+  return said;
 }
 
 inline std::vector<ControlGraph> control_graphs() {
@@ -155,6 +167,38 @@ inline std::vector<ControlGraph> control_graphs() {
   return %last
 })",
        0},
+      {"a loop that goes back to the old value",
+       R"(func @f(state %w: f32[8], data %x: f32[8]) -> (state %w) {
+  %last = scan(%x) {carried = 1, sliced = 0, length = shape[2]} (%c: f32[8]) { yield %w }
+  return %last
+})",
+       0},
+      {"packed in the outer loop for the inner one, and before both",
+       R"(func @f(data %h: f32[20,70], data %u: f32[2,70,70], data %w: f32[70,70], data %p: bool[2]) -> (data %y) {
+  %tenth = constant() {value = dense<f32[]: 0.1>}
+  %y = scan(%h, %u, %p) {carried = 1, sliced = 2} (%a: f32[20,70], %u_t: f32[70,70], %p_t: bool[]) {
+    %b = scan(%a) {carried = 1, sliced = 0, length = shape[2]} (%c: f32[20,70]) {
+      %d = dot(%c, %u_t) {contract_a = [1], contract_b = [0], batch_a = [], batch_b = []}
+      %few = broadcast(%tenth) {shape = shape[20,70], dims = []}
+      %small = multiply(%d, %few)
+      %e = tanh(%small)
+      %f = cond(%p_t) () {
+        %g = dot(%e, %w) {contract_a = [1], contract_b = [0], batch_a = [], batch_b = []}
+        %i = multiply(%g, %few)
+        yield %i
+      } () {
+        %g = dot(%w, %e) {contract_a = [1], contract_b = [1], batch_a = [], batch_b = []}
+        %j = transpose(%g) {permutation = [1, 0]}
+        %i = multiply(%j, %few)
+        yield %i
+      }
+      yield %f
+    }
+    yield %b
+  }
+  return %y
+})",
+       1e-3},
       {"a scan over a scan's output, reshaped",
        R"(func @f(data %h: f32[6], data %x: f32[4,6]) -> (data %a, data %b) {
   %a, %all = scan(%h, %x) {carried = 1, sliced = 1} (%c: f32[6], %v: f32[6]) {

@@ -2,7 +2,6 @@
 // watched run finds nothing stale, native code gives the same bits on one thread and on three.
 #include "tests/unit/lower/control_graphs.h"
 
-#include "tests/unit/codegen/native.h"
 #include "tests/unit/lower/harness.h"
 
 using namespace gradc;
@@ -19,15 +18,6 @@ KernelProgram lowered(const Module& module, const Target& target, int optimize) 
   KernelProgram program = lower_function(*fused->functions[0], state_of(*module.functions[0]), options);
   plan_memory(program);
   return program;
-}
-
-std::string watched(const KernelProgram& program) {
-  test::Memory memory(program);
-  std::string said;
-  for (const std::string& sentence : check_run(program, {memory.input_pointers(), memory.output_pointers(),
-                                                         memory.state.data(), memory.workspace.data(), nullptr}))
-    said += sentence + "\n";
-  return said;
 }
 
 int count(const std::vector<Statement>& list, Statement::Kind kind) {
