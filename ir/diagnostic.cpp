@@ -133,6 +133,21 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// The shortest candidate that holds `name`, else the longest one that `name` holds: `cross_entropy` for
+// `softmax_cross_entropy`, and the other way round.
+std::string sharing_words(std::string_view name, const std::vector<std::string>& candidates) {
+  constexpr std::size_t kShortest = 4;  // fewer letters are shared by accident
+  std::string longer, shorter;
+  if (name.size() < kShortest) return "";
+  for (const std::string& candidate : candidates) {
+    if (candidate.find(name) != std::string::npos && (longer.empty() || candidate.size() < longer.size()))
+      longer = candidate;
+    if (candidate.size() >= kShortest && candidate.size() > shorter.size() && name.find(candidate) != name.npos)
+      shorter = candidate;
+  }
+  return longer.empty() ? shorter : longer;
+}
+
 }  // namespace
 
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
@@ -146,7 +161,7 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
       best = candidate;
     }
   }
-  return best;
+  return best.empty() ? sharing_words(name, candidates) : best;
 }
 
 std::string suggest(std::string_view name, const std::vector<std::string>& candidates) {

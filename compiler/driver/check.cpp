@@ -84,6 +84,11 @@ struct Probe {
   double worst = 0;  // |difference| / max(1e-3, |gradient|)
 };
 
+bool is_parameter(const ModelGraph& model, const Parameter& parameter) {
+  const StateEntry* entry = parameter.role == Role::state ? model.state.find(parameter.name) : nullptr;
+  return entry && entry->kind == StateEntry::Kind::parameter;
+}
+
 std::vector<Probe> compare(const ModelGraph& model, const ProgramInfo& program, const Arguments& given) {
   const std::string names[] = {program.name};
   std::unique_ptr<Module> module = programs_of(model, names);
@@ -101,7 +106,7 @@ std::vector<Probe> compare(const ModelGraph& model, const ProgramInfo& program, 
   std::vector<Value*> wrt;
   std::vector<std::size_t> which;
   for (std::size_t i = 0; i < both.parameters.size(); ++i)
-    if (both.parameters[i].role == Role::state && is_float(both.body.parameters[i]->type.dtype)) {
+    if (is_parameter(model, both.parameters[i]) && is_float(both.body.parameters[i]->type.dtype)) {
       wrt.push_back(both.body.parameters[i].get());
       which.push_back(i);
     }

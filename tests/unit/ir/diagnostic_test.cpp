@@ -27,3 +27,15 @@ TEST_CASE("a diagnostic shows its line and a caret") {
         "    \"op\": \"rleu\"\n"
         "          ^\n");
 }
+
+TEST_CASE("the nearest name is one that is spelled alike, else one that shares its words") {
+  const std::vector<std::string> names{"relu", "softmax", "binary_cross_entropy_with_logits",
+                                       "binary_cross_entropy_of"};
+  CHECK(nearest("reul", names) == "relu");
+  CHECK(nearest("softmx", names) == "softmax");
+  CHECK(nearest("binary_cross_entropy", names) == "binary_cross_entropy_of");
+  CHECK(nearest("relu_activation", names) == "relu");
+  CHECK(nearest("conv", names).empty());
+  CHECK(nearest("elu", names) == "relu");
+  CHECK(nearest("max", names).empty());
+}
