@@ -69,6 +69,7 @@ void optimize(Module& module, const Options& options) {
   run("fold_constants", module, options);
   run("simplify", module, options);
   run("eliminate_dead_code", module, options);
+  run("hoist_from_scan", module, options);
   run("choose_layout", module, options);
   run("simplify", module, options);
   run("eliminate_common_subexpressions", module, options);

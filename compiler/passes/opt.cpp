@@ -29,7 +29,7 @@ const std::string* unknown_pass(const std::vector<std::string>& names) {
 
 // Passes that write out bodies or loops need every size.
 void check_sizes(const Module& module, const std::string& pass) {
-  if (pass != "expand_composites" && pass != "fuse" && pass != "grad") return;
+  if (pass != "expand_composites" && pass != "fuse" && pass != "grad" && pass != "hoist_from_scan") return;
   for (const auto& function : module.functions) {
     for (std::size_t i = 0; i < function->parameters.size(); ++i) {
       const Type& type = function->body.parameters[i]->type;
