@@ -25,6 +25,8 @@ double sum_of(const std::byte* data, std::int64_t count) {
   return sum;
 }
 
+}  // namespace
+
 double sum_as_double(gradc_dtype dtype, const std::byte* data, std::int64_t count) {
   switch (dtype) {
     case GRADC_F32:
@@ -43,6 +45,8 @@ double sum_as_double(gradc_dtype dtype, const std::byte* data, std::int64_t coun
   }
   return 0;
 }
+
+namespace {
 
 void check_batch(const Executable& executable, std::int64_t batch) {
   for (const Array& input : executable.inputs) {
@@ -118,54 +122,16 @@ Prepared& Program::at(std::int64_t batch) {
     if (index < 0) throw Error("program `" + name_ + "` has no scalar `" + name + "`");
     made->runner().set_scalar(index, value);
   }
+  for (const auto& [name, value] : known_)
+    if (const int index = executable.scalar(name); index >= 0) made->runner().set_scalar(index, value);
   prepared = std::move(made);
   return *prepared;
 }
 
-Averages::Averages(const ProgramUse& use) : last_loss_(std::numeric_limits<double>::quiet_NaN()) {
-  has_loss_ = !use.loss.empty();
-  if (has_loss_) names_.emplace_back("loss", use.loss);
-  for (const std::string& report : use.reports) names_.emplace_back(report, report);
-  sums_.resize(names_.size());
-}
-
-void Averages::add(const Prepared& program, std::int64_t batch) {
-  const Executable& executable = program.executable();
-  for (std::size_t i = 0; i < names_.size(); ++i) {
-    const int index = executable.output(names_[i].second);
-    if (index < 0)
-      throw std::logic_error("program `" + executable.program + "` has no output `" + names_[i].second + "`");
-    const Array& output = executable.outputs[static_cast<std::size_t>(index)];
-    const std::int64_t count = output.elements();
-    const double sum = sum_as_double(output.dtype, program.output(static_cast<std::size_t>(index)), count);
-    // A mean over the batch's values, weighted by its examples; exact for one value per example.
-    const double weighted =
-        count == batch ? sum
-                       : sum * (static_cast<double>(batch) / static_cast<double>(std::max<std::int64_t>(1, count)));
-    sums_[i] += weighted;
-    if (i == 0 && has_loss_) last_loss_ = weighted / static_cast<double>(batch);
-  }
-  examples_ += batch;
-}
-
-Metrics Averages::metrics() const {
-  Metrics metrics;
-  for (std::size_t i = 0; i < names_.size(); ++i) {
-    metrics.emplace_back(names_[i].first, sums_[i] / static_cast<double>(std::max<std::int64_t>(1, examples_)));
-  }
-  return metrics;
-}
-
-void Averages::clear() {
-  std::fill(sums_.begin(), sums_.end(), 0.0);
-  examples_ = 0;
-}
-
-void Averages::restore(std::vector<double> sums, std::int64_t examples) {
-  if (sums.size() == sums_.size()) {
-    sums_ = std::move(sums);
-    examples_ = examples;
-  }
+void Program::set_where_known(const std::string& name, double value) {
+  known_[name] = value;
+  for (auto& [batch, prepared] : prepared_)
+    if (const int index = prepared->executable().scalar(name); index >= 0) prepared->runner().set_scalar(index, value);
 }
 
 bool over_batches(Program& program, const DataSet& fitted, std::int64_t batch, void* state,

@@ -46,35 +46,51 @@ class Program {
   // The columns of a fitted set in the order of the inputs.
   std::vector<const Column*> columns(const DataSet& fitted, std::int64_t batch);
   Prepared& at(std::int64_t batch);
+  const std::string& name() const { return name_; }
   // Scalars of every executable from now on.
   void set_scalars(std::vector<std::pair<std::string, double>> scalars) { scalars_ = std::move(scalars); }
+  // A scalar of those that have it, the ones prepared already too.
+  void set_where_known(const std::string& name, double value);
 
  private:
   const Provide& provide_;
   std::string name_;
   ThreadPool* pool_;
   std::vector<std::pair<std::string, double>> scalars_;
+  std::map<std::string, double> known_;
   std::map<std::int64_t, std::unique_ptr<Prepared>> prepared_;
 };
 
-// Sums of metrics over examples.
+// What a program reports, gathered over batches, and what is watched, over steps.
 class Averages {
  public:
   explicit Averages(const ProgramUse& use);
   void add(const Prepared& program, std::int64_t batch);
   Metrics metrics() const;
+  std::vector<std::pair<std::string, Metrics>> watch() const;
   void clear();
   double last_loss() const { return last_loss_; }  // of the batch added last; NaN where there is none
 
-  // For checkpoints.
-  const std::vector<double>& sums() const { return sums_; }
-  std::int64_t examples() const { return examples_; }
-  void restore(std::vector<double> sums, std::int64_t examples);
+  // For checkpoints. What was held of other reports is left out.
+  struct Held {
+    std::vector<std::vector<double>> metrics, watched;
+    std::int64_t examples = 0, steps = 0;
+  };
+  Held held() const;
+  void restore(const Held& held);
 
  private:
-  std::vector<std::pair<std::string, std::string>> names_;  // metric, output
-  std::vector<double> sums_;
-  std::int64_t examples_ = 0;
+  struct Item {
+    std::string metric, output;
+    Reduce reduce = Reduce::mean;
+    std::vector<std::int64_t> shape;  // of a table
+    std::vector<double> values;       // sums or extremes so far; empty before the first batch
+  };
+  void add(Item& item, const Array& output, const std::byte* data, std::int64_t batch);
+
+  std::vector<Item> items_, watched_;
+  std::vector<Watched> watches_;
+  std::int64_t examples_ = 0, steps_ = 0;
   bool has_loss_ = false;
   double last_loss_;
 };
@@ -88,5 +104,6 @@ void set_statistics(std::span<const InputStatistics> statistics, const DataSet& 
                     std::span<const std::int64_t> rows, const StateTable& table, std::byte* state);
 
 double element_as_double(gradc_dtype dtype, const std::byte* data, std::int64_t index);
+double sum_as_double(gradc_dtype dtype, const std::byte* data, std::int64_t count);
 
 }  // namespace gradc::runtime

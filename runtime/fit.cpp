@@ -3,8 +3,9 @@
 // 1. Read the checkpoint where one is to be continued; it decides seed and batch.
 // 2. Prepare the programs, fit the data to their inputs, split; make or restore the state. So far nothing is written.
 // 3. Take the run directory, write spec and a first checkpoint.
-// 4. For each epoch: shuffle by (seed, epoch), step over the batches from the position on, the last one smaller; then
-//    evaluate, write the line of metrics, then the checkpoint (a kill between the two repeats the epoch, not the line).
+// 4. For each stage of the plan, for each of its epochs: shuffle by (seed, epoch of the run), take the steps from the
+//    position on, the last batch smaller; then evaluate, write the line of metrics, then the checkpoint (a kill between
+//    the two repeats the epoch, not the line).
 #include "gradc/fit.h"
 
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include "interrupt.h"
 #include "progress.h"
 #include "run_directory.h"
+#include "stage.h"
 
 namespace gradc::runtime {
 
@@ -50,6 +52,27 @@ std::int64_t first_non_finite(const Array& array, const std::byte* data) {
   return -1;
 }
 
+// The plan; without one, a stage of the one program, which events don't name.
+std::vector<Stage> stages_of(const FitOptions& options) {
+  if (!options.plan.empty()) return options.plan;
+  Stage stage;
+  stage.turns.push_back({options.train, 1});
+  stage.epochs = options.epochs;
+  stage.batch = options.default_batch;
+  stage.test = options.test;
+  stage.monitor = options.monitor;
+  stage.monitor_highest = options.monitor_highest;
+  stage.patience = options.patience;
+  return {stage};
+}
+
+// "`a`, `b`"
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "`" : ", `") + name + "`";
+  return text;
+}
+
 class Fit {
  public:
   Fit(const Provide& provide, const StateTable& table, Block& state, const FitData& data, const FitOptions& options)
@@ -58,10 +81,8 @@ class Fit {
         state_(state),
         data_(data),
         options_(options),
+        plan_(stages_of(options)),
         pool_(options.threads),
-        train_(provide, options.train.name, &pool_),
-        test_(provide, options.test.name, &pool_),
-        averages_(options.train),
         directory_(options.directory),
         interrupt_(options.catch_interrupt) {}
 
@@ -70,29 +91,45 @@ class Fit {
  private:
   void read_checkpoint();
   void prepare_data();
+  void split();
+  std::unique_ptr<StageRun> run_of(const Stage& stage);
+  void prepare_tests();
   void prepare_state();
+  void begin_with_weights();
+  void begin_stage();
+  bool run_stage();  // false: the run ends within it
   void open_directory();
   bool train_epoch();  // false: the run ends within it
-  bool step(std::span<const std::int64_t> examples);
+  bool step(const StageRun::Move& move, std::span<const std::int64_t> examples);
   bool end_epoch();  // false: the run ends after it
   bool evaluate_set(const DataSet& set, Metrics& metrics);
+  std::optional<double> monitored(const EpochEvent& event) const;
   bool judge(const EpochEvent& event);  // whether it is the best so far
-  bool check_step(std::int64_t count, Prepared& prepared);
+  void follow_plateaus(const EpochEvent& event);
+  bool check_step(const ProgramUse& use, std::int64_t count, Prepared& prepared);
   void write_checkpoint();
   FitResult end(const std::string& reason);
 
   double now_seconds() const { return before_ + seconds_between(start_, Clock::now()); }
   std::int64_t examples() const { return static_cast<std::int64_t>(base_.size()); }
-  std::int64_t steps() const { return (examples() + place_.batch - 1) / place_.batch; }
+  const Stage& stage() const { return plan_[static_cast<std::size_t>(place_.stage)]; }
+  std::int64_t batch_of(const Stage& stage) const { return place_.batch_given ? place_.batch : stage.batch; }
+  std::int64_t epochs() const;  // of all stages, at most
+  bool early() const { return stage().patience > 0 && place_.worse >= stage().patience; }
+  bool stage_is_done() const { return place_.stage_epoch >= stage().epochs || early(); }
+  bool is_last_stage() const { return place_.stage + 1 == static_cast<std::int64_t>(plan_.size()); }
 
   const Provide& provide_;
   const StateTable& table_;
   Block& state_;
   const FitData& data_;
   const FitOptions& options_;
+  std::vector<Stage> plan_;
   ThreadPool pool_;
-  Program train_, test_;
-  Averages averages_;
+  std::vector<std::unique_ptr<StageRun>> runs_;  // of all stages until the state is made, then of the one at hand
+  StageRun* run_ = nullptr;
+  std::optional<Program> test_;
+  double last_loss_ = 0;
   RunDirectory directory_;
   InterruptCatcher interrupt_;
   std::optional<SafeTensors> checkpoint_;  // until the state is restored from it
@@ -101,9 +138,9 @@ class Fit {
 
   Place place_;
   FitResult result_;
-  DataSet train_set_, validation_set_, test_set_;
-  std::vector<const Column*> columns_;
+  DataSet validation_set_, test_set_;
   std::vector<std::int64_t> base_, order_;  // training examples; in the order of this epoch
+  std::vector<std::int64_t> held_out_;      // for validation
   Block old_state_, best_state_;
   std::optional<Place> best_place_;  // best_state_ is not written yet
   Clock::time_point start_ = Clock::now(), checkpoint_time_ = start_;
@@ -122,13 +159,25 @@ void Fit::read_checkpoint() {
       }
     };
     same("batch", options_.batch, place_.batch);
+    if (place_.stage >= static_cast<std::int64_t>(plan_.size()))
+      throw Error(checkpoint_->file() + ": the run is in stage " + std::to_string(place_.stage + 1) +
+                  ", the plan has " + std::to_string(plan_.size()));
     same("seed", options_.seed, place_.seed);
+    plan_[static_cast<std::size_t>(place_.stage)].batch = place_.batch;
   } else {
-    place_.batch = options_.batch.value_or(options_.default_batch);
+    place_.batch_given = options_.batch.has_value();
+    place_.batch = options_.batch.value_or(stage().batch);
     place_.seed = options_.seed.value_or(options_.default_seed);
   }
   if (place_.batch < 1) throw Error("the batch is " + std::to_string(place_.batch) + ", it must be at least 1");
-  if (options_.epochs < 0) throw Error("the number of epochs is negative: " + std::to_string(options_.epochs));
+  for (const Stage& stage : plan_) {
+    if (stage.turns.empty()) throw Error("stage `" + stage.name + "` of the plan has no program");
+    if (stage.epochs < 0) throw Error("the number of epochs is negative: " + std::to_string(stage.epochs));
+    for (const Turn& turn : stage.turns)
+      if (turn.steps < 1)
+        throw Error("program `" + turn.program.name + "` of stage `" + stage.name + "` takes " +
+                    std::to_string(turn.steps) + " steps, it must be at least 1");
+  }
 }
 
 // The rows of a set that these numbers name.
@@ -148,10 +197,13 @@ DataSet rows_of(const DataSet& data, std::span<const std::int64_t> rows) {
   return result;
 }
 
-void Fit::prepare_data() {
-  if (!data_.train || data_.train->examples == 0) throw DataError("there are no examples to train on");
-  train_.set_scalars(options_.scalars);
-  const Conform how{.refuse_infinite = options_.check_finite};
+std::int64_t Fit::epochs() const {
+  std::int64_t all = 0;
+  for (const Stage& stage : plan_) all += stage.epochs;
+  return all;
+}
+
+void Fit::split() {
   const std::int64_t all = data_.train->examples;
   const double fraction = data_.validation ? 0 : options_.validation_fraction;
   if (!(fraction >= 0 && fraction < 1)) throw DataError("the validation fraction must be at least 0 and less than 1");
@@ -163,16 +215,36 @@ void Fit::prepare_data() {
   base_.resize(static_cast<std::size_t>(all));
   std::iota(base_.begin(), base_.end(), 0);
   if (held_out > 0) base_ = permutation(all, Random(static_cast<std::uint64_t>(place_.seed), kSplit));
-  const std::vector<std::int64_t> validation(base_.begin(), base_.begin() + held_out);
+  held_out_.assign(base_.begin(), base_.begin() + held_out);
   base_.erase(base_.begin(), base_.begin() + held_out);
   order_ = base_;
-  const std::int64_t first = std::min(place_.batch, examples());
-  train_set_ = train_.fit(*data_.train, first, how);
-  columns_ = train_.columns(train_set_, first);
-  if (options_.test.name.empty()) return;
-  const auto fitted = [&](const DataSet& set) { return test_.fit(set, std::min(place_.batch, set.examples), how); };
+}
+
+std::unique_ptr<StageRun> Fit::run_of(const Stage& stage) {
+  const StageRun::Setting setting{
+      batch_of(stage), examples(), {.refuse_infinite = options_.check_finite}, options_.scalars};
+  return std::make_unique<StageRun>(provide_, stage, *data_.train, setting, &pool_);
+}
+
+// All stages at once: what does not fit is told before the first step.
+void Fit::prepare_data() {
+  if (!data_.train || data_.train->examples == 0) throw DataError("there are no examples to train on");
+  split();
+  for (const Stage& stage : plan_) runs_.push_back(run_of(stage));
+  run_ = runs_[static_cast<std::size_t>(place_.stage)].get();
+  prepare_tests();
+}
+
+void Fit::prepare_tests() {
+  test_.reset();
+  validation_set_ = {};
+  test_set_ = {};
+  if (stage().test.name.empty()) return;
+  test_.emplace(provide_, stage().test.name, &pool_);
+  const Conform how{.refuse_infinite = options_.check_finite};
+  const auto fitted = [&](const DataSet& set) { return test_->fit(set, std::min(place_.batch, set.examples), how); };
   if (data_.validation) validation_set_ = fitted(*data_.validation);
-  if (held_out > 0) validation_set_ = fitted(rows_of(*data_.train, validation));
+  if (!held_out_.empty()) validation_set_ = fitted(rows_of(*data_.train, held_out_));
   if (data_.test) test_set_ = fitted(*data_.test);
 }
 
@@ -184,7 +256,7 @@ void Fit::prepare_state() {
     }
     if (state_.bytes() < table_.bytes) state_ = Block(table_.bytes);
     restore_state(*checkpoint_, table_, state_.data());
-    averages_.restore(place_.sums, place_.summed);
+    run_->restore(place_.sums);
     checkpoint_.reset();
     return;
   }
@@ -196,16 +268,26 @@ void Fit::prepare_state() {
     if (const int seed = init.scalar("seed"); seed >= 0) runner.set_integer_scalar(seed, place_.seed);
     runner.run({}, {}, state_.data());
   }
-  set_statistics(options_.statistics, train_set_, base_, table_, state_.data());
-  if (!options_.weights.empty()) {
-    const LoadReport report = load_weights(SafeTensors::read(options_.weights), table_, state_.data(),
-                                           options_.partial_weights ? Match::partial : Match::strict);
-    if (options_.partial_weights) {
-      progress_->note(options_.weights + ": " + std::to_string(report.loaded.size()) + " arrays taken, " +
-                      std::to_string(report.missing.size() + report.different.size()) +
-                      " of the model's left as initialised");
-    }
-  }
+  for (const auto& run : runs_)
+    for (const auto& player : run->players())
+      set_statistics(options_.statistics, player->set, base_, table_, state_.data());
+  if (!options_.weights.empty()) begin_with_weights();
+}
+
+void Fit::begin_with_weights() {
+  const LoadReport report = load_weights(SafeTensors::read(options_.weights), table_, state_.data(),
+                                         options_.partial_weights ? Match::partial : Match::strict);
+  if (!options_.partial_weights) return;
+  if (report.loaded.empty())
+    throw WeightsError(options_.weights, report.missing, report.unexpected, report.different);
+  const std::size_t left = report.missing.size() + report.different.size();
+  progress_->note(options_.weights + ": " + std::to_string(report.loaded.size()) + " arrays taken, " +
+                  std::to_string(left) + " of the model's left as initialised");
+  if (!report.missing.empty()) progress_->note("  not in the file: " + listed(report.missing));
+  for (const WeightsError::Difference& each : report.different)
+    progress_->note("  of another type: `" + each.name + "` is " + each.found + " in the file, " + each.expected +
+                    " in the model");
+  if (!report.unexpected.empty()) progress_->note("  not in the model: " + listed(report.unexpected));
 }
 
 void Fit::open_directory() {
@@ -235,22 +317,22 @@ void Fit::write_checkpoint() {
     directory_.write_checkpoint("best.safetensors", table_, best_state_.data(), *best_place_);
     best_place_.reset();
   }
-  place_.sums = averages_.sums();
-  place_.summed = averages_.examples();
+  place_.sums = run_->held();
   directory_.write_checkpoint("last.safetensors", table_, state_.data(), place_);
   checkpoint_time_ = Clock::now();
 }
 
 // Finds what the step made non-finite, and takes the step back.
-bool Fit::check_step(std::int64_t count, Prepared& prepared) {
+bool Fit::check_step(const ProgramUse& use, std::int64_t count, Prepared& prepared) {
   NonFinite found;
+  found.program = use.name;
   found.element = -1;
   const Executable& executable = prepared.executable();
-  if (const int loss = executable.output(options_.train.loss); loss >= 0) {
+  if (const int loss = executable.output(use.loss); loss >= 0) {
     const auto index = static_cast<std::size_t>(loss);
     found.element = first_non_finite(executable.outputs[index], prepared.output(index));
     if (found.element >= 0) {
-      found.name = options_.train.loss;
+      found.name = use.loss;
       found.value = element_as_double(executable.outputs[index].dtype, prepared.output(index), found.element);
     }
   }
@@ -279,15 +361,22 @@ bool Fit::check_step(std::int64_t count, Prepared& prepared) {
   return false;
 }
 
-bool Fit::step(std::span<const std::int64_t> examples) {
-  const auto count = static_cast<std::int64_t>(examples.size());
-  Prepared& prepared = train_.at(count);
+bool Fit::step(const StageRun::Move& move, std::span<const std::int64_t> examples) {
+  Player& player = *run_->players()[move.player];
+  const std::int64_t count = move.batch < 0 ? place_.batch : static_cast<std::int64_t>(examples.size());
+  Prepared& prepared = player.program.at(count);
   if (options_.check_finite) std::memcpy(old_state_.data(), state_.data(), static_cast<std::size_t>(table_.bytes));
-  prepared.run_gathered(columns_, examples, state_.data());
-  if (options_.check_finite && !check_step(count, prepared)) return false;
-  averages_.add(prepared, count);
+  prepared.run_gathered(player.columns, examples, state_.data());
+  if (options_.check_finite && !check_step(player.use, count, prepared)) return false;
+  player.averages.add(prepared, count);
+  last_loss_ = player.averages.last_loss();
   ++place_.position;
   ++place_.step;
+  const StepEvent event{place_.epoch + 1, place_.step, count, last_loss_, player.use.name};
+  if (options_.on_step && !options_.on_step(event)) {
+    result_.outcome = Outcome::stopped;
+    return false;
+  }
   return true;
 }
 
@@ -295,16 +384,17 @@ bool Fit::train_epoch() {
   std::copy(base_.begin(), base_.end(), order_.begin());
   Random random(static_cast<std::uint64_t>(place_.seed), kShuffle, static_cast<std::uint64_t>(place_.epoch + 1));
   shuffle(order_, random);
-  progress_->begin_epoch(place_.epoch + 1, std::min(examples(), place_.position * place_.batch));
-  while (place_.position < steps()) {
-    const std::int64_t first = place_.position * place_.batch, count = std::min(place_.batch, examples() - first);
-    if (!step(std::span(order_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count))))
-      return false;
-    progress_->step(first + count, averages_.last_loss());
-    if (options_.on_step && !options_.on_step({place_.epoch + 1, place_.step, count, averages_.last_loss()})) {
-      result_.outcome = Outcome::stopped;
-      return false;
-    }
+  const std::vector<StageRun::Move>& moves = run_->moves();
+  const auto steps = static_cast<std::int64_t>(moves.size());
+  const auto done = [&] { return examples() * place_.position / std::max<std::int64_t>(1, steps); };
+  progress_->begin_epoch(place_.epoch + 1, done());
+  while (place_.position < steps) {
+    const StageRun::Move& move = moves[static_cast<std::size_t>(place_.position)];
+    const std::int64_t first = std::max<std::int64_t>(0, move.batch) * place_.batch;
+    const std::int64_t count = move.batch < 0 ? 0 : std::min(place_.batch, examples() - first);
+    const std::span batch = std::span(order_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+    if (!step(move, batch)) return false;
+    progress_->step(done(), last_loss_);
     if (interrupt_.signal() != 0) return false;
     const bool due = options_.checkpoint_steps > 0 && place_.step % options_.checkpoint_steps == 0;
     if (directory_.enabled() && (due || seconds_between(checkpoint_time_, Clock::now()) >= options_.checkpoint_seconds))
@@ -315,8 +405,8 @@ bool Fit::train_epoch() {
 
 bool Fit::evaluate_set(const DataSet& set, Metrics& metrics) {
   if (set.examples == 0) return true;
-  Averages averages(options_.test);
-  const bool whole = over_batches(test_, set, place_.batch, state_.data(),
+  Averages averages(stage().test);
+  const bool whole = over_batches(*test_, set, place_.batch, state_.data(),
                                   [&](const Prepared& prepared, std::int64_t, std::int64_t count) {
                                     averages.add(prepared, count);
                                     return interrupt_.signal() == 0;
@@ -325,14 +415,43 @@ bool Fit::evaluate_set(const DataSet& set, Metrics& metrics) {
   return whole;
 }
 
+// The monitored metric of the set that decides; what that does not report is looked for in the others.
+std::optional<double> Fit::monitored(const EpochEvent& event) const {
+  for (const Metrics* metrics : {&event.validation, &event.test, &event.train})
+    if (const std::optional<double> value = metric(*metrics, stage().monitor)) return value;
+  return {};
+}
+
+// As PyTorch's ReduceLROnPlateau, with a threshold relative to the best.
+void Fit::follow_plateaus(const EpochEvent& event) {
+  const std::optional<double> value = monitored(event);
+  for (const auto& player : run_->players()) {
+    if (!value || !player->use.plateau) continue;
+    const PlateauRule& rule = *player->use.plateau;
+    Place::Plateau& plateau = place_.plateaus[player->use.name];
+    const double margin = rule.threshold * std::abs(plateau.best);
+    const bool better = stage().monitor_highest ? *value > plateau.best + margin : *value < plateau.best - margin;
+    ++plateau.bad;
+    if (plateau.epochs++ == 0 || better) {
+      plateau.best = *value;
+      plateau.bad = 0;
+    }
+    if (plateau.cooldown > 0) {
+      --plateau.cooldown;
+      plateau.bad = 0;
+    }
+    if (plateau.bad <= rule.patience) continue;
+    plateau.factor *= rule.factor;
+    plateau.cooldown = rule.cooldown;
+    plateau.bad = 0;
+    player->program.set_where_known("plateau_factor", plateau.factor);
+  }
+}
+
 bool Fit::judge(const EpochEvent& event) {
-  const Metrics& metrics = !event.validation.empty() ? event.validation
-                           : !event.test.empty()     ? event.test
-                                                     : event.train;
-  std::optional<double> value = metric(metrics, options_.monitor);
-  if (!value && options_.monitor == "loss") value = metric(event.train, "loss");
+  const std::optional<double> value = monitored(event);
   if (!value) return false;
-  const bool better = options_.monitor_highest ? *value > place_.best : *value < place_.best;
+  const bool better = stage().monitor_highest ? *value > place_.best : *value < place_.best;
   if (std::isnan(*value) || (place_.best_epoch > 0 && !better)) {
     ++place_.worse;
     return false;
@@ -347,21 +466,27 @@ bool Fit::end_epoch() {
   EpochEvent event;
   event.epoch = place_.epoch + 1;
   event.step = place_.step;
-  event.train = averages_.metrics();
+  if (!options_.plan.empty()) {
+    event.stage = stage().name;
+    event.programs = run_->programs();
+  }
+  event.train = run_->metrics();
+  event.watch = run_->watch();
   // An interruption leaves the epoch open, after its last step.
   if (!evaluate_set(validation_set_, event.validation) || !evaluate_set(test_set_, event.test)) return false;
   event.seconds = now_seconds();
   const bool best = judge(event);
+  follow_plateaus(event);
   ++place_.epoch;
+  ++place_.stage_epoch;
   place_.position = 0;
-  averages_.clear();
+  run_->clear();
   directory_.append_epoch(event);
   if (best && directory_.enabled()) {
     if (best_state_.bytes() == 0) best_state_ = Block(table_.bytes);
     std::memcpy(best_state_.data(), state_.data(), static_cast<std::size_t>(table_.bytes));
     best_place_ = place_;
     best_place_->sums.clear();
-    best_place_->summed = 0;
   }
   if (seconds_between(checkpoint_time_, Clock::now()) >= options_.epoch_checkpoint_seconds) write_checkpoint();
   progress_->end_epoch(event);
@@ -389,24 +514,52 @@ FitResult Fit::end(const std::string& reason) {
   return std::move(result_);
 }
 
+// What a stage needs that its checkpoint does not hold.
+void Fit::begin_stage() {
+  const std::string old_test = test_ ? test_->name() : "";
+  if (runs_.size() != 1 || &run_->stage() != &stage()) {
+    std::unique_ptr<StageRun> own =
+        runs_.size() == plan_.size() && run_ == runs_[static_cast<std::size_t>(place_.stage)].get()
+            ? std::move(runs_[static_cast<std::size_t>(place_.stage)])
+            : run_of(stage());
+    runs_.clear();
+    runs_.push_back(std::move(own));
+    run_ = runs_[0].get();
+  }
+  place_.batch = batch_of(stage());
+  if (stage().test.name != old_test || plan_.size() > 1) prepare_tests();
+  for (const auto& player : run_->players())
+    if (player->use.plateau)
+      player->program.set_where_known("plateau_factor", place_.plateaus[player->use.name].factor);
+  progress_.emplace(options_.quiet, epochs(), examples());
+}
+
+bool Fit::run_stage() {
+  while (!stage_is_done()) {
+    if (!train_epoch() || !end_epoch()) return false;
+  }
+  return true;
+}
+
 FitResult Fit::run() {
   read_checkpoint();
-  progress_.emplace(options_.quiet, options_.epochs, 1);
+  progress_.emplace(options_.quiet, epochs(), 1);
   prepare_data();
   prepare_state();
-  progress_.emplace(options_.quiet, options_.epochs, examples());
+  progress_.emplace(options_.quiet, epochs(), examples());
   open_directory();
   if (options_.check_finite) old_state_ = Block(table_.bytes);
   start_ = checkpoint_time_ = Clock::now();
-  const auto early = [&] { return options_.patience > 0 && place_.worse >= options_.patience; };
-  while (place_.epoch < options_.epochs && !early()) {
-    if (!train_epoch() || !end_epoch()) break;
+  begin_stage();
+  while (run_stage() && !is_last_stage()) {
+    ++place_.stage;
+    place_.stage_epoch = place_.worse = place_.best_epoch = 0;
+    begin_stage();
   }
+  const bool done = is_last_stage() && stage_is_done();
   result_.signal = interrupt_.signal();
-  if (result_.signal != 0 && place_.epoch < options_.epochs && !early() && result_.outcome == Outcome::finished) {
-    result_.outcome = Outcome::interrupted;
-  }
-  const bool stopped_early = early() && result_.outcome == Outcome::finished;
+  if (result_.signal != 0 && !done && result_.outcome == Outcome::finished) result_.outcome = Outcome::interrupted;
+  const bool stopped_early = done && early() && result_.outcome == Outcome::finished;
   return end(stopped_early ? "early stopping" : std::string(name_of(result_.outcome)));
 }
 

@@ -124,6 +124,7 @@ void Progress::end_epoch(const EpochEvent& event) {
   if (epochs_ > kManyEpochs && event.epoch < epochs_ && now < next_line_) return;
   next_line_ = now + kRedraw;
   std::string line = "epoch " + std::to_string(event.epoch) + "/" + std::to_string(epochs_);
+  if (!event.stage.empty()) line += "  " + event.stage;
   add_metrics(line, "train", event.train);
   add_metrics(line, "validation", event.validation);
   add_metrics(line, "test", event.test);

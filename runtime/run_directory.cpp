@@ -28,9 +28,38 @@ constexpr const char* kPlace = "gradc.run";  // key of the metadata
 // Doubles as their bits: NaN and infinities too come back as they were.
 std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
 
+json bits_of(const std::vector<std::vector<double>>& lists) {
+  json all = json::array();
+  for (const std::vector<double>& list : lists) {
+    json bits = json::array();
+    for (const double value : list) bits.push_back(bits_of(value));
+    all.push_back(std::move(bits));
+  }
+  return all;
+}
+
+double number_of(const json& bits) { return std::bit_cast<double>(bits.get<std::uint64_t>()); }
+
+std::vector<std::vector<double>> numbers_of(const json& lists) {
+  std::vector<std::vector<double>> all;
+  for (const json& list : lists) {
+    all.emplace_back();
+    for (const json& bits : list) all.back().push_back(number_of(bits));
+  }
+  return all;
+}
+
 json object_of(const Metrics& metrics) {
   json object = json::object();
   for (const auto& [name, value] : metrics) object[name] = value;  // NaN is written as null
+  for (const Table& table : metrics.tables) {
+    json rows = json::array();
+    for (std::int64_t i = 0; i < table.rows; ++i) {
+      const auto* row = table.values.data() + i * table.columns;
+      rows.push_back(std::vector<double>(row, row + table.columns));
+    }
+    object[table.name] = std::move(rows);
+  }
   return object;
 }
 
@@ -38,6 +67,14 @@ Metrics metrics_of(const json& line, const char* set) {
   Metrics metrics;
   if (!line.contains(set) || !line[set].is_object()) return metrics;
   for (const auto& [name, value] : line[set].items()) {
+    if (value.is_array()) {
+      Table table{name, static_cast<std::int64_t>(value.size()), 0, {}};
+      for (const json& row : value)
+        for (const json& count : row) table.values.push_back(count.is_number() ? count.get<double>() : 0);
+      if (table.rows > 0) table.columns = static_cast<std::int64_t>(table.values.size()) / table.rows;
+      metrics.tables.push_back(std::move(table));
+      continue;
+    }
     metrics.emplace_back(name, value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN());
   }
   return metrics;
@@ -67,10 +104,27 @@ void for_lines(const std::string& path, F each) {
 }  // namespace
 
 Metadata Place::metadata() const {
-  json place = {{"epoch", epoch},        {"position", position}, {"step", step},         {"seed", seed},
-                {"batch", batch},        {"examples", examples}, {"summed", summed},     {"best_epoch", best_epoch},
-                {"best", bits_of(best)}, {"worse", worse},       {"sums", json::array()}};
-  for (const double sum : sums) place["sums"].push_back(bits_of(sum));
+  json place = {{"epoch", epoch},
+                {"stage", stage},
+                {"stage_epoch", stage_epoch},
+                {"position", position},
+                {"step", step},
+                {"seed", seed},
+                {"batch", batch},
+                {"batch_given", batch_given},
+                {"examples", examples},
+                {"best_epoch", best_epoch},
+                {"best", bits_of(best)},
+                {"worse", worse},
+                {"sums", json::array()}};
+  for (const Averages::Held& held : sums)
+    place["sums"].push_back({{"metrics", bits_of(held.metrics)},
+                             {"watched", bits_of(held.watched)},
+                             {"examples", held.examples},
+                             {"steps", held.steps}});
+  for (const auto& [program, plateau] : plateaus)
+    place["plateaus"][program] = {bits_of(plateau.factor), bits_of(plateau.best), plateau.epochs, plateau.bad,
+                                  plateau.cooldown};
   return {{"format", "gradc"}, {kPlace, place.dump()}};
 }
 
@@ -86,12 +140,22 @@ Place Place::of(const SafeTensors& file) {
     held.at("seed").get_to(place.seed);
     held.at("batch").get_to(place.batch);
     held.at("examples").get_to(place.examples);
-    held.at("summed").get_to(place.summed);
+    held.at("stage").get_to(place.stage);
+    held.at("stage_epoch").get_to(place.stage_epoch);
+    held.at("batch_given").get_to(place.batch_given);
     held.at("best_epoch").get_to(place.best_epoch);
     held.at("worse").get_to(place.worse);
     place.best = std::bit_cast<double>(held.at("best").get<std::uint64_t>());
-    for (const json& sum : held.at("sums")) place.sums.push_back(std::bit_cast<double>(sum.get<std::uint64_t>()));
-    if (place.epoch < 0 || place.position < 0 || place.step < 0 || place.batch < 1)
+    for (const json& sum : held.at("sums"))
+      place.sums.push_back({numbers_of(sum.at("metrics")), numbers_of(sum.at("watched")),
+                            sum.at("examples").get<std::int64_t>(), sum.at("steps").get<std::int64_t>()});
+    if (held.contains("plateaus"))
+      for (const auto& [program, numbers] : held["plateaus"].items())
+        place.plateaus[program] = {number_of(numbers.at(0)), number_of(numbers.at(1)),
+                                   numbers.at(2).get<std::int64_t>(), numbers.at(3).get<std::int64_t>(),
+                                   numbers.at(4).get<std::int64_t>()};
+    if (place.epoch < 0 || place.stage < 0 || place.stage_epoch < 0 || place.position < 0 || place.step < 0 ||
+        place.batch < 1)
       throw DataError(file.file(), "corrupt checkpoint");
     return place;
   } catch (const json::exception& error) {
@@ -164,6 +228,8 @@ EpochEvent RunDirectory::read_epoch(std::int64_t epoch) const {
     event.epoch = epoch;
     event.step = line.value("step", std::int64_t{0});
     event.seconds = line.value("seconds", 0.0);
+    event.stage = line.value("stage", std::string());
+    event.programs = line.value("programs", std::vector<std::string>());
     event.train = metrics_of(line, "train");
     event.validation = metrics_of(line, "validation");
     event.test = metrics_of(line, "test");
@@ -187,9 +253,14 @@ void RunDirectory::append_line(const std::string& line) {
 void RunDirectory::append_epoch(const EpochEvent& event) {
   if (!enabled()) return;
   json line = {{"event", "epoch"}, {"epoch", event.epoch}, {"step", event.step}, {"seconds", event.seconds}};
+  if (!event.stage.empty()) {
+    line["stage"] = event.stage;
+    line["programs"] = event.programs;
+  }
   line["train"] = object_of(event.train);
-  if (!event.validation.empty()) line["validation"] = object_of(event.validation);
-  if (!event.test.empty()) line["test"] = object_of(event.test);
+  if (!event.validation.nothing()) line["validation"] = object_of(event.validation);
+  if (!event.test.nothing()) line["test"] = object_of(event.test);
+  for (const auto& [name, numbers] : event.watch) line["watch"][name] = object_of(numbers);
   append_line(line.dump());
 }
 

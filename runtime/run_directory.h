@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "batches.h"
 #include "gradc/fit.h"
 #include "gradc/safetensors.h"
 
@@ -14,15 +16,21 @@ namespace gradc::runtime {
 // The place in a run that a checkpoint holds besides the state. Nothing of it depends on time or threads: the same run
 // gives the same file, bit for bit.
 struct Place {
-  std::int64_t epoch = 0;     // whole epochs done, their metrics written
-  std::int64_t position = 0;  // batches done of the epoch that follows
+  std::int64_t epoch = 0;                   // whole epochs done, their metrics written
+  std::int64_t stage = 0, stage_epoch = 0;  // of the plan, and whole epochs done of it
+  std::int64_t position = 0;                // steps done of the epoch that follows
   std::int64_t step = 0;
   std::int64_t seed = 0, batch = 0, examples = 0;  // what the order of the batches follows from
-  std::vector<double> sums;                        // of the training metrics in this epoch
-  std::int64_t summed = 0;                         // examples in them
-  std::int64_t best_epoch = 0;
+  bool batch_given = false;                        // by the user, for all stages
+  std::vector<Averages::Held> sums;                // of the training metrics in this epoch, by turn
+  std::int64_t best_epoch = 0;                     // of this stage
   double best = 0;
   std::int64_t worse = 0;  // epochs since the best
+  struct Plateau {
+    double factor = 1, best = 0;
+    std::int64_t epochs = 0, bad = 0, cooldown = 0;
+  };
+  std::map<std::string, Plateau> plateaus;  // by program
 
   Metadata metadata() const;
   // Of a checkpoint; DataError where the file is none.

@@ -45,8 +45,15 @@ bool is_weight(const StateArray& entry) {
   return entry.kind == StateKind::parameter || entry.kind == StateKind::statistic;
 }
 
-// "conv1.weight.momentum" where conv1.weight is an entry of the model or of the file: a slot of some optimizer.
-bool is_slot_name(const std::string& name, const StateTable& table, const SafeTensors& file) {
+constexpr const char* kRunState =
+    "gradc.run_state";  // key of the metadata: what is no weight, each name with a newline
+
+// What a file says is no weight; of other files "conv1.weight.momentum" where conv1.weight is an entry of the model or
+// of the file: a slot of some optimizer.
+bool is_run_state(const std::string& name, const StateTable& table, const SafeTensors& file) {
+  if (name == "step" || name == "key") return true;
+  if (const auto said = file.metadata().find(kRunState); said != file.metadata().end())
+    return ("\n" + said->second).find("\n" + name + "\n") != std::string::npos;
   const std::size_t dot = name.rfind('.');
   if (dot == std::string::npos) return false;
   const std::string owner = name.substr(0, dot);
@@ -124,10 +131,14 @@ WeightsError::WeightsError(const std::string& file, std::vector<std::string> mis
 
 void save_state(const std::string& path, const StateTable& table, const void* state, const Metadata& metadata) {
   std::vector<TensorToWrite> tensors;
+  std::string run_state;
   for (const StateArray& entry : table.entries) {
     tensors.push_back({entry.name, entry.dtype, entry.shape, static_cast<const std::byte*>(state) + entry.offset});
+    if (!is_weight(entry)) run_state += entry.name + "\n";
   }
-  write_safetensors(path, tensors, metadata);
+  Metadata all = metadata;
+  all.emplace(kRunState, run_state);
+  write_safetensors(path, tensors, all);
 }
 
 void restore_state(const SafeTensors& file, const StateTable& table, void* state) {
@@ -165,9 +176,7 @@ LoadReport load_weights(const SafeTensors& file, const StateTable& table, void* 
     }
   }
   for (const SafeTensors::Entry& found : file.entries()) {
-    const bool run_state = found.name == "step" || found.name == "key";
-    if (!table.find(found.name) && !run_state && !is_slot_name(found.name, table, file))
-      report.unexpected.push_back(found.name);
+    if (!table.find(found.name) && !is_run_state(found.name, table, file)) report.unexpected.push_back(found.name);
   }
   const bool clean = report.missing.empty() && report.unexpected.empty() && report.different.empty();
   if (match == Match::strict && !clean) {

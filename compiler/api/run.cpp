@@ -317,12 +317,21 @@ runtime::FitResult fit(const Executable& train, State& state, const runtime::Fit
   const ModelGraph& model = train.compiler()->model();
   const ProgramInfo* program = model.program(train.program());
   if (!program || !program->trains) throw UserError(Location(), "`" + train.program() + "` does not train");
-  options.train = program_use(*program);
-  if (const ProgramInfo* test = evaluation_program(model)) options.test = program_use(*test);
-  options.default_batch = program->batch;
+  use_program(options, model, *program, Keep::given);
   options.threads = train.threads();
   options.initialize = false;
   return runtime::fit(provider(*train.compiler()), train.compiler()->state(), state.block(), data, options);
+}
+
+runtime::FitResult fit(const Model& model, State& state, const runtime::FitData& data, runtime::FitOptions options,
+                       const CompileOptions& compile_options, Place at) {
+  const Executable any(compiler_of(model, compile_options), "", compile_options.threads);
+  check_state(state, any, at);
+  const ModelGraph& graph = any.compiler()->model();
+  use_programs(options, graph, location_of(at));
+  options.threads = compile_options.threads;
+  options.initialize = false;
+  return runtime::fit(provider(*any.compiler()), any.compiler()->state(), state.block(), data, options);
 }
 
 }  // namespace api

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "ir/diagnostic.h"
 
 namespace gradc {
@@ -51,7 +53,81 @@ std::vector<runtime::InputStatistics> statistics_of(const ModelGraph& model) {
   return result;
 }
 
-runtime::ProgramUse program_use(const ProgramInfo& program) { return {program.name, program.loss, program.reports}; }
+runtime::ProgramUse program_use(const ProgramInfo& program) {
+  runtime::ProgramUse use;
+  use.name = program.name;
+  use.loss = program.loss;
+  for (const ReportInfo& report : program.reports)
+    use.reports.emplace_back(report.name, static_cast<runtime::Reduce>(report.reduce));
+  for (const WatchedInfo& watched : program.watched)
+    use.watched.push_back({watched.name, watched.result, watched.numbers});
+  if (const auto& rule = program.plateau)
+    use.plateau = runtime::PlateauRule{rule->factor, rule->patience, rule->cooldown, rule->threshold};
+  return use;
+}
+
+bool monitors_highest(const ModelGraph& model, const Monitor& monitor) {
+  if (monitor.highest) return *monitor.highest;
+  for (const ProgramInfo& program : model.programs)
+    for (const ReportInfo& report : program.reports)
+      if (report.name == monitor.metric || program.name + "." + report.name == monitor.metric) return report.boolean;
+  return false;
+}
+
+void use_program(runtime::FitOptions& options, const ModelGraph& model, const ProgramInfo& program, Keep keep) {
+  options.plan.clear();
+  options.train = program_use(program);
+  if (const ProgramInfo* test = evaluation_program(model)) options.test = program_use(*test);
+  options.default_batch = program.batch;
+  if (keep == Keep::given && options.monitor != "loss") return;
+  options.monitor = program.monitor.metric;
+  options.monitor_highest = monitors_highest(model, program.monitor);
+  if (keep == Keep::nothing || options.patience == 0) options.patience = program.monitor.patience;
+  if (keep == Keep::nothing) options.epochs = program.epochs;
+}
+
+void use_programs(runtime::FitOptions& options, const ModelGraph& model, const Location& at) {
+  std::vector<const ProgramInfo*> trains;
+  std::string names;
+  for (const ProgramInfo& program : model.programs)
+    if (program.trains) {
+      trains.push_back(&program);
+      names += (names.empty() ? "`" : ", `") + program.name + "`";
+    }
+  if (trains.empty())
+    throw UserError(model.programs.empty() ? at : model.programs[0].location,
+                    "`" + model.name + "` has no program that trains; give one a `minimize` under `programs`");
+  if (model.plan.empty() && trains.size() > 1)
+    throw UserError(trains[1]->location,
+                    "`" + model.name + "` has several programs that train, " + names + "; say their order in `plan`");
+  if (model.plan.empty()) return use_program(options, model, *trains[0], Keep::nothing);
+  options.plan.clear();
+  for (const PlanStage& planned : model.plan) {
+    runtime::Stage stage;
+    stage.name = planned.name;
+    for (const auto& [name, steps] : planned.turns) stage.turns.push_back({program_use(*model.program(name)), steps});
+    stage.epochs = *planned.epochs;
+    stage.batch = *planned.batch;
+    if (const ProgramInfo* test = evaluation_program(model)) stage.test = program_use(*test);
+    stage.monitor = planned.monitor->metric;
+    stage.monitor_highest = monitors_highest(model, *planned.monitor);
+    stage.patience = planned.monitor->patience;
+    options.plan.push_back(std::move(stage));
+  }
+}
+
+std::vector<runtime::Array> training_inputs(const ModelGraph& model, const runtime::FitOptions& options) {
+  std::vector<runtime::Array> all;
+  const auto add = [&](const std::string& program) {
+    for (runtime::Array& input : data_inputs(model, program, 1))
+      if (std::none_of(all.begin(), all.end(), [&](const runtime::Array& other) { return other.name == input.name; }))
+        all.push_back(std::move(input));
+  };
+  if (options.plan.empty()) add(options.train.name);
+  for (const runtime::Stage& stage : options.plan)
+    for (const runtime::Turn& turn : stage.turns) add(turn.program.name);
+  return all;
+}
 
 const ProgramInfo* evaluation_program(const ModelGraph& model) {
   if (const ProgramInfo* test = model.program("test"); test && !test->trains) return test;

@@ -24,6 +24,16 @@ runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const 
 std::vector<runtime::InputStatistics> statistics_of(const ModelGraph& model);
 // What the training loop averages of a program.
 runtime::ProgramUse program_use(const ProgramInfo& program);
+// Whether epochs and patience that the caller gave stay.
+enum class Keep : std::uint8_t { given, nothing };
+// One program as the whole run; or the model's plan, else its only program that trains. UserError at the place of the
+// second one, or at `at`, where the model does not say.
+void use_program(runtime::FitOptions& options, const ModelGraph& model, const ProgramInfo& program, Keep keep);
+void use_programs(runtime::FitOptions& options, const ModelGraph& model, const Location& at);
+// Whether a higher value is a better one; where that is not said it follows from the report.
+bool monitors_highest(const ModelGraph& model, const Monitor& monitor);
+// The data inputs of all programs of a run.
+std::vector<runtime::Array> training_inputs(const ModelGraph& model, const runtime::FitOptions& options);
 // The program that evaluates: "test", else the first that does not train and has a loss or reports; null where there is
 // none.
 const ProgramInfo* evaluation_program(const ModelGraph& model);

@@ -60,6 +60,7 @@ void SpecArguments::add_to(CLI::App& app) {
 
 std::unique_ptr<ModelGraph> SpecArguments::load(Session& session) const {
   SpecOptions options;
+  options.watch = watch;
   for (const std::string& item : set) {
     std::size_t equals = item.find('=');
     if (equals == std::string::npos || equals == 0)

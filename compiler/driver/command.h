@@ -35,7 +35,7 @@ void write_file(const std::string& path, std::string_view bytes);
 // SPEC and --set.
 struct SpecArguments {
   std::string spec;
-  std::vector<std::string> set;
+  std::vector<std::string> set, watch;
 
   void add_to(CLI::App& app);
   // The model, warnings printed; null after printing what is wrong with it.

@@ -1,7 +1,5 @@
 // gradc eval: metrics of trained weights over a data set.
-#include <iomanip>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "compiler/driver/run_arguments.h"
 
@@ -33,12 +31,10 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
   runtime::ThreadPool pool(given.data.threads);
   const std::int64_t batch = given.compile.batch ? given.compile.batch : program->batch;
   const runtime::Metrics metrics = runtime::evaluate(provide, program_use(*program), state.data(), data, batch, &pool);
-  nlohmann::ordered_json line;
-  for (const auto& [name, value] : metrics) {
-    line[name] = value;
-    if (!session.json) std::cout << given.split << " " << name << " " << std::setprecision(6) << value << "\n";
-  }
-  if (session.json) std::cout << line.dump() << "\n";
+  if (session.json)
+    std::cout << json_of(metrics).dump() << "\n";
+  else
+    print_metrics(given.split, metrics);
   return kDone;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "compiler/api/run_data.h"
@@ -25,6 +26,10 @@ struct DataArguments {
     return {directory, spec.spec == "-" ? "." : std::filesystem::path(spec.spec).parent_path().string()};
   }
 };
+
+// "test accuracy 0.97", a line a metric, then tables, aligned; or one JSON object.
+void print_metrics(const std::string& split, const runtime::Metrics& metrics);
+nlohmann::ordered_json json_of(const runtime::Metrics& metrics);
 
 // A state block with the initial state of `seed`, and over it the weights of a file, which must fit the model.
 runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table,

@@ -1,6 +1,6 @@
 // gradc train: compiles a model and trains it in process.
+#include <algorithm>
 #include <filesystem>
-#include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -17,16 +17,12 @@ struct Arguments {
   SpecArguments spec;
   CompileArguments compile;
   DataArguments data;
-  std::string directory, weights, program;
+  std::string directory, weights, program, monitor;
   std::int64_t epochs = 0;
+  std::optional<std::int64_t> patience;
   std::optional<std::int64_t> seed;
-  bool resume = false, check_finite = false;
+  bool resume = false, check_finite = false, strict = false;
 };
-
-void print_metrics(const char* split, const runtime::Metrics& metrics) {
-  for (const auto& [name, value] : metrics)
-    std::cout << split << " " << name << " " << std::setprecision(6) << value << "\n";
-}
 
 void print_result(const Session& session, const Arguments& given, const runtime::FitResult& result) {
   if (session.json) {
@@ -37,7 +33,7 @@ void print_result(const Session& session, const Arguments& given, const runtime:
     const std::pair<const char*, const runtime::Metrics*> splits[] = {
         {"train", &result.last.train}, {"validation", &result.last.validation}, {"test", &result.last.test}};
     for (const auto& [split, metrics] : splits)
-      for (const auto& [name, value] : *metrics) line[split][name] = value;
+      if (!metrics->nothing()) line[split] = json_of(*metrics);
     std::cout << line.dump() << "\n";
     return;
   }
@@ -50,33 +46,77 @@ void print_result(const Session& session, const Arguments& given, const runtime:
             << "\nmetrics " << (run / "metrics.jsonl").string() << "\n";
 }
 
+// NAME, highest=NAME or lowest=NAME.
+void monitor(runtime::FitOptions& options, const ModelGraph& model, const Arguments& given) {
+  std::string name = given.monitor;
+  std::optional<bool> highest;
+  if (const std::size_t equals = name.find('='); equals != std::string::npos) {
+    const std::string way = name.substr(0, equals);
+    if (way != "highest" && way != "lowest")
+      throw UserError(Location(), "--monitor " + given.monitor + ": expected NAME, highest=NAME or lowest=NAME");
+    highest = way == "highest";
+    name.erase(0, equals + 1);
+  }
+  std::vector<std::string> known = {"loss"};
+  for (const ProgramInfo& program : model.programs)
+    for (const ReportInfo& report : program.reports)
+      if (report.reduce != Reduce::confusion) known.push_back(report.name);
+  if (!name.empty() && std::find(known.begin(), known.end(), name) == known.end())
+    throw UserError(Location(), "--monitor " + given.monitor + ": no program reports `" + name + "`" +
+                                    suggest_or_list(name, known));
+  const auto apply = [&](std::string& metric, bool& is_highest, std::int64_t& patience) {
+    if (!name.empty()) {
+      metric = name;
+      is_highest = monitors_highest(model, {name, highest, 0, {}});
+    }
+    if (given.patience) patience = *given.patience;
+  };
+  apply(options.monitor, options.monitor_highest, options.patience);
+  for (runtime::Stage& stage : options.plan) apply(stage.monitor, stage.monitor_highest, stage.patience);
+}
+
+// The plan, or one program as the whole run, with what the command line says of them.
+void choose_programs(runtime::FitOptions& options, const ModelGraph& model, const Arguments& given) {
+  if (given.program.empty()) {
+    use_programs(options, model, Location());
+  } else {
+    const ProgramInfo* program = model.program(chosen_program(model, given.program));
+    if (!program || !program->trains)
+      throw UserError(program ? program->location : Location(),
+                      "the program `" + given.program + "` does not train: it has no `minimize`");
+    use_program(options, model, *program, Keep::nothing);
+  }
+  monitor(options, model, given);
+  if (given.epochs == 0) return;
+  options.epochs = given.epochs;
+  if (options.plan.size() > 1)
+    throw UserError(model.plan[1].location,
+                    "--epochs can't say how long each stage of the plan is; use --set plan.0.epochs=… or the stage's "
+                    "name in place of 0");
+  if (!options.plan.empty()) options.plan[0].epochs = given.epochs;
+}
+
 int run(Session& session, const ModelGraph& model, const Arguments& given) {
-  const ProgramInfo* program = model.program(chosen_program(model, given.program));
-  if (program && !program->trains && !given.program.empty())
-    throw UserError(program->location, "the program `" + program->name + "` does not train: it has no `minimize`");
-  if (!program || !program->trains)
-    throw UserError(program ? program->location : Location(),
-                    "`" + model.name + "` has no program that trains; give one a `minimize` under `programs`");
-  if (!model.data.train) throw UserError(program->location, "`" + model.name + "` has no `data.train` to train on");
+  runtime::FitOptions options;
+  choose_programs(options, model, given);
+  const std::string first = options.plan.empty() ? options.train.name : options.plan[0].turns[0].program.name;
+  Location culprit = model.program(first)->location;
+  if (!model.data.train) throw UserError(culprit, "`" + model.name + "` has no `data.train` to train on");
   ModelCompiler compiler(model, given.compile.options());
   const ProgramInfo* test = evaluation_program(model);
   const DataPlace place = given.data.place(given.spec);
 
-  const std::vector<runtime::Array> inputs = data_inputs(model, program->name, 1);
+  const std::vector<runtime::Array> inputs = training_inputs(model, options);
   std::optional<runtime::DataSet> train = load_split(*model.data.train, place, inputs), validation, held_out;
   if (model.data.validation) validation = load_split(*model.data.validation, place, inputs);
   if (model.data.test && test) held_out = load_split(*model.data.test, place, data_inputs(model, test->name, 1));
 
-  runtime::FitOptions options;
-  options.train = program_use(*program);
-  if (test) options.test = program_use(*test);
-  options.epochs = given.epochs ? given.epochs : program->epochs;
   if (given.compile.batch) options.batch = given.compile.batch;
-  options.default_batch = program->batch;
   options.seed = given.seed;
   options.threads = given.data.threads;
   options.validation_fraction = model.data.validation_fraction;
   options.weights = given.weights;
+  options.partial_weights = !given.strict;
   options.statistics = statistics_of(model);
   options.directory = given.directory;
   options.resume = given.resume;
@@ -84,10 +124,8 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
   options.check_finite = given.check_finite;
   options.catch_interrupt = true;
   options.quiet = session.quiet;
-
-  Location culprit = program->location;
   options.explain = [&](const runtime::NonFinite& found) -> std::string {
-    const std::optional<NonFiniteOrigin> origin = explain_non_finite(compiler, program->name, found);
+    const std::optional<NonFiniteOrigin> origin = explain_non_finite(compiler, found.program, found);
     if (!origin) return "";
     culprit = origin->location;
     return "; " + origin->message;
@@ -119,8 +157,20 @@ void add_train(CLI::App& app, Session& session) {
       ->check(integer(std::numeric_limits<std::int64_t>::min()));
   command->add_flag("--resume", given->resume,
                     "continues the run in the directory, to the bits of a run never interrupted");
-  command->add_option("--weights", given->weights, "a safetensors file to begin with");
-  command->add_option("--program", given->program, "which program to train; default: the first that trains");
+  command->add_option("--weights", given->weights,
+                      "a safetensors file to begin with: what matches by name and shape is taken, the rest listed");
+  command->add_flag("--strict", given->strict, "--weights must fit the model as a whole");
+  command->add_option("--program", given->program, "one program to train, in place of the plan");
+  command->add_option("--monitor", given->monitor,
+                      "the metric that decides which epoch is best: NAME, highest=NAME or lowest=NAME; default: the "
+                      "spec's, else loss");
+  command->add_option("--patience", given->patience, "stops after so many epochs without a better one; 0: never")
+      ->check(integer(0));
+  command
+      ->add_option("--watch", given->spec.watch,
+                   "glob of parameters and named values whose norm, gradient norm, update ratio and share of zeros "
+                   "go to metrics.jsonl; may be given again")
+      ->take_all();
   command->add_flag("--check-finite", given->check_finite,
                     "stops at the first NaN or infinity, with the state before that step");
   given->compile.add_to(*command);

@@ -230,15 +230,35 @@ Expr operator!(const Located& a) { return apply_op("logical_not", {a.expr}, {}, 
 
 const std::string& Program::name() const { return model_->programs()[index_].name; }
 
-Program& Program::report(const std::string& name, const Expr& value, Place place) {
+Program& Program::report(const std::string& name, const Expr& value, const std::string& reduce, Place place) {
   Location at = location_of(place);
+  const auto& names = reduce_names();
+  const auto found = std::find(names.begin(), names.end() - 1, reduce);
+  if (found == names.end() - 1) throw UserError(at, "unknown reduction `" + reduce + "`" + suggest(reduce, names));
+  add_report(name, value_of(value, *model_, at), static_cast<std::size_t>(found - names.begin()), at);
+  return *this;
+}
+
+Program& Program::report_confusion(const std::string& name, const Expr& value, const Expr& target, std::int64_t classes,
+                                   Place place) {
+  Location at = location_of(place);
+  Value* counts = model_->confusion(value_of(value, *model_, at), value_of(target, *model_, at), classes, at);
+  add_report(name, counts, static_cast<std::size_t>(Reduce::confusion), at);
+  return *this;
+}
+
+void Program::add_report(const std::string& name, Value* value, std::size_t reduce, const Location& at) {
   check_name(name, at);
-  for (const auto& [other, taken] : model_->programs()[index_].reports)
-    if (other == name) throw UserError(at, "program `" + this->name() + "` reports `" + name + "` twice");
+  for (const ProgramRequest::Report& other : model_->programs()[index_].reports)
+    if (other.name == name) throw UserError(at, "program `" + this->name() + "` reports `" + name + "` twice");
   ProgramRequest request = model_->program(index_);
-  request.reports.emplace_back(name, value_of(value, *model_, at));
+  request.reports.push_back({name, value, static_cast<Reduce>(reduce)});
   model_->check_program(request);
   model_->program(index_) = std::move(request);
+}
+
+Program& Program::monitor(const std::string& metric, std::int64_t patience, std::optional<bool> highest) {
+  model_->program(index_).monitor = {metric, highest, patience, model_->programs()[index_].location};
   return *this;
 }
 
@@ -356,7 +376,7 @@ Program Model::evaluate(const std::string& name, const std::string& report, cons
   ProgramRequest request;
   request.name = name;
   request.location = at;
-  request.reports.emplace_back(report, value_of(value, *builder_, at));
+  request.reports.push_back({report, value_of(value, *builder_, at), Reduce::mean});
   builder_->add_program(std::move(request));
   return {*builder_, builder_->programs().size() - 1};
 }
@@ -366,6 +386,27 @@ void Model::regularize(const std::string& glob, double l1, double l2, Place plac
   if (!(l1 >= 0 && l2 >= 0)) throw UserError(at, "a regulariser must not be negative");
   builder_->regularize({l1, l2, {glob}, at});
 }
+
+void Model::plan(const std::vector<TrainStage>& stages, Place place) {
+  for (const TrainStage& given : stages) {
+    PlanStage stage;
+    stage.location = location_of(place);
+    stage.name = given.name;
+    stage.turns = given.alternate;
+    if (!given.program.empty()) stage.turns.emplace_back(given.program, 1);
+    if (!given.program.empty() && !given.alternate.empty())
+      throw UserError(stage.location, "plan: a stage has either `program` or `alternate`");
+    for (const auto& [program, steps] : stage.turns)
+      if (steps < 1)
+        throw UserError(stage.location,
+                        "plan: `" + program + "` takes " + std::to_string(steps) + " steps, at least 1");
+    if (given.epochs > 0) stage.epochs = given.epochs;
+    if (given.batch > 0) stage.batch = given.batch;
+    builder_->plan(std::move(stage));
+  }
+}
+
+void Model::watch(const std::string& glob) { builder_->watch(glob); }
 
 void Model::freeze(const std::string& glob, Place place) { builder_->freeze(glob, location_of(place)); }
 

@@ -42,12 +42,47 @@ struct PlateauRule {
   double threshold = 1e-4;
 };
 
+// How the values of a report become one number (or table) of a whole data set.
+enum class Reduce : std::uint8_t { mean, sum, max, min, sqrt_mean, exp_mean, confusion };
+const std::vector<std::string>& reduce_names();  // in the order of the enum
+
+struct ReportInfo {
+  std::string name;  // of a result: [N] or [N, …]; a scalar counts N times. confusion: counts, [classes, classes]
+  Reduce reduce = Reduce::mean;
+  bool boolean = false;  // of each example: better higher
+};
+
+// A result of numbers about an array: of norms and the like.
+struct WatchedInfo {
+  std::string name, result;
+  std::vector<std::string> numbers;
+};
+
+// The metric that decides which epoch is best, and when to stop.
+struct Monitor {
+  std::string metric = "loss";
+  std::optional<bool> highest;  // not said: of a report of booleans the highest, else the lowest
+  std::int64_t patience = 0;    // epochs without a better one before the stage ends; 0: never
+  Location location;
+};
+
+// A part of training: in each of its epochs the turns follow each other until the examples are through.
+struct PlanStage {
+  std::string name;
+  std::vector<std::pair<std::string, std::int64_t>> turns;  // programs and steps
+  std::optional<std::int64_t> epochs, batch;                // default: the first program's
+  std::optional<Monitor> monitor;                           // default: the first program's
+  Location location;
+};
+
 // One function of the module that is called by name.
 struct ProgramInfo {
-  std::string name;                  // "train", "test", "predict", …
-  bool trains = false;               // minimises something and updates state
-  std::string loss;                  // name of the scalar result that is the objective; "" for none
-  std::vector<std::string> reports;  // results averaged over examples: [N] or [N, …]; a scalar counts N times
+  std::string name;     // "train", "test", "predict", …
+  bool trains = false;  // minimises something and updates state
+  std::string loss;     // name of the scalar result that is the objective; "" for none
+  std::vector<ReportInfo> reports;
+  std::vector<WatchedInfo> watched;
+  Monitor monitor;
   std::int64_t epochs = 10;
   std::int64_t batch = 64;
   std::optional<PlateauRule> plateau;
@@ -72,6 +107,7 @@ struct ModelGraph {
   std::unique_ptr<Module> module;
   StateLayout state;
   std::vector<ProgramInfo> programs;  // without init
+  std::vector<PlanStage> plan;        // complete; empty: not given
   std::vector<LayerInfo> layers;      // in order of the spec
   DataSpec data;
   std::vector<InputStatistics> input_statistics;

@@ -297,7 +297,7 @@ void ModelBuilder::freeze(std::string glob, const Location& at) { frozen_.emplac
 void ModelBuilder::regularize(Regularizer regularizer) { regularizers_.push_back(std::move(regularizer)); }
 
 void ModelBuilder::check_program(const ProgramRequest& request) const {
-  for (const auto& [name, value] : request.reports) {
+  for (const auto& [name, value, reduce] : request.reports) {
     if (name == "loss") throw UserError(request.location, "a report can't be named `loss`, which the objective is");
     if (request.objective && find_state(name))
       throw UserError(request.location, "a report can't be named `" + name + "`, which an entry of the state is");

@@ -59,8 +59,14 @@ struct ProgramRequest {
   Value* objective = nullptr;  // null: evaluates only
   bool maximize = false;
   OptimizerChoice optimizer;
-  std::vector<std::string> parameters;                  // globs; empty: all that are not frozen
-  std::vector<std::pair<std::string, Value*>> reports;  // averaged over examples
+  std::vector<std::string> parameters;  // globs; empty: all that are not frozen
+  struct Report {
+    std::string name;
+    Value* value = nullptr;
+    Reduce reduce = Reduce::mean;
+  };
+  std::vector<Report> reports;
+  Monitor monitor;
   std::vector<std::pair<std::string, Value*>> outputs;  // handed out as they are
   std::int64_t epochs = 10, batch = 64;
   std::int64_t accumulate = 1;  // one update for so many batches
@@ -126,6 +132,12 @@ class ModelBuilder {
   void add_program(ProgramRequest request);
   void check_program(const ProgramRequest& request) const;  // UserError at its place
   ProgramRequest& program(std::size_t i) { return programs_[i]; }
+  // Counts of (true class, predicted class). Both are classes, or [N, classes] with the highest as the class; `classes`
+  // may be 0 where one of them says. UserError where they don't fit.
+  Value* confusion(Value* predicted, Value* target, std::int64_t classes, const Location& at);
+  void plan(PlanStage stage) { plan_.push_back(std::move(stage)); }
+  // Training programs report norms and the like of the parameters and named values that match.
+  void watch(std::string glob) { watches_.push_back(std::move(glob)); }
   const std::vector<ProgramRequest>& programs() const { return programs_; }
   void add_input_statistics(InputStatistics statistics) { input_statistics_.push_back(std::move(statistics)); }
   void set_data(DataSpec data) { data_ = std::move(data); }
@@ -158,6 +170,8 @@ class ModelBuilder {
   // The count of a training program's steps: `step`, or its own where several programs train.
   std::string counter_of(const ProgramRequest& request) const;
   void check_globs() const;
+  std::vector<PlanStage> complete_plan() const;
+  void check_monitor(const Monitor& monitor) const;
 
   struct Entered {
     Region* region;
@@ -184,6 +198,8 @@ class ModelBuilder {
   std::vector<std::pair<std::string, Location>> frozen_;
   std::vector<Regularizer> regularizers_;
   std::vector<ProgramRequest> programs_;
+  std::vector<PlanStage> plan_;
+  std::vector<std::string> watches_;
   std::vector<LayerInfo> layers_;
   std::vector<Diagnostic> warnings_;
   DataSpec data_;

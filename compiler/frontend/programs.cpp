@@ -69,6 +69,7 @@ class ProgramWriter {
     info.trains = training_;
     info.epochs = request_.epochs;
     info.batch = request_.batch;
+    info.monitor = request_.monitor;
     if (training_)
       if (const auto& schedules = request_.optimizer.schedules; schedules.contains("learning_rate"))
         info.plateau = plateau_of(schedules.find("learning_rate")->second);
@@ -76,7 +77,7 @@ class ProgramWriter {
     const ProgramRequest* objective = training_ ? &request_ : loss_of;
     if (training_) trained_ = trained();
     if (objective) mark(objective->objective);
-    for (const auto& [name, value] : request_.reports) mark(value);
+    for (const auto& report : request_.reports) mark(report.value);
     for (const auto& [name, value] : request_.outputs) mark(value);
     if (objective) mark_regularized(*objective);
     if (training_) mark_statistics();
@@ -87,15 +88,18 @@ class ProgramWriter {
       function_.add_result({"loss", Role::data}, loss_);
       info.loss = "loss";
     }
-    for (const auto& [name, value] : request_.reports) {
+    for (const auto& [name, value, reduce] : request_.reports) {
       builder_.locations = value->node ? value->node->locations : Locations{};
       Value* mapped = map(value);
       if (!is_float(mapped->type.dtype)) mapped = cast(builder_.term(mapped), DType::f32).value();
       function_.add_result({name, Role::data}, mapped);
-      info.reports.push_back(name);
+      info.reports.push_back({name, reduce, value->type.dtype == DType::boolean});
     }
     for (const auto& [name, value] : request_.outputs) function_.add_result({name, Role::data}, map(value));
-    if (training_) update();
+    if (!training_) return info;
+    update();
+    watch_parameters(info);
+    watch_values(info);
     return info;
   }
 
@@ -267,6 +271,7 @@ class ProgramWriter {
     const std::string counter = model_.counter_of(request_);
     Term step = builder_.term(function_.parameter("step")), own = builder_.term(function_.parameter(counter));
     steps_ = cast(own, DType::f64);
+    gradients_ = gradients;
     update(gradients);
     for (const DeclaredState& state : model_.states_)
       if (state.next && marked_.contains(state.owner)) function_.add_result({state.name, Role::state}, map(state.next));
@@ -308,12 +313,68 @@ class ProgramWriter {
     }
   }
 
+  void add_watched(ProgramInfo& info, const std::string& name,
+                   const std::vector<std::pair<const char*, Term>>& numbers) {
+    WatchedInfo watched{name, "watch." + name, {}};
+    std::vector<Term> parts;
+    for (const auto& [what, value] : numbers) {
+      watched.numbers.emplace_back(what);
+      parts.push_back(reshape(cast(value, DType::f64), {1}));
+    }
+    function_.add_result({watched.result, Role::data},
+                         apply("concatenate", parts, {{"axis", std::int64_t{0}}}).value());
+    info.watched.push_back(std::move(watched));
+  }
+
+  Term norm(Term x) { return apply("sqrt", {cast(reduce_sum(x * x, {}), DType::f64)}); }
+  Term zeros(Term x) {
+    if (x.rank() == 0) return cast(apply("equal", {x, x.like(0)}), DType::f64);
+    return apply("mean", {cast(apply("equal", {x, x.like(0)}), DType::f64)});
+  }
+
+  // ‖w‖, ‖∂loss/∂w‖, ‖Δw‖ / ‖w‖, share of zeros
+  void watch_parameters(ProgramInfo& info) {
+    for (std::size_t i = 0; i < trained_.size(); ++i) {
+      const std::string& name = trained_[i]->name;
+      if (!any_matches(model_.watches_, name)) continue;
+      Term w = builder_.term(map(trained_[i]->value)), size = norm(w);
+      Term next;
+      for (std::size_t k = 0; k < function_.results.size(); ++k)
+        if (function_.results[k].role == Role::state && function_.results[k].name == name)
+          next = builder_.term(function_.body.results[k]);
+      Term ratio = norm(next - w) / apply("maximum", {size, size.like(1e-30)});
+      add_watched(
+          info, name,
+          {{"norm", size}, {"gradient", norm(builder_.term(gradients_[i]))}, {"update", ratio}, {"zeros", zeros(w)}});
+    }
+  }
+
+  // ‖x‖, ‖∂loss/∂x‖, share of zeros
+  void watch_values(ProgramInfo& info) {
+    if (model_.watches_.empty()) return;
+    std::vector<Value*> operands = {loss_};
+    for (const auto& node : model_.region_.nodes)
+      for (const auto& result : node->results)
+        if (marked_.contains(result.get()) && !result->name.empty() && is_float(result->type.dtype) &&
+            node->op->irregular != Irregular::constant && map(result.get()) != loss_ &&
+            any_matches(model_.watches_, result->name))
+          operands.push_back(map(result.get()));
+    if (operands.size() == 1) return;
+    std::vector<Value*> gradients = builder_.make("gradient", operands);
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      Term x = builder_.term(operands[i + 1]);
+      add_watched(info, operands[i + 1]->name,
+                  {{"norm", norm(x)}, {"gradient", norm(builder_.term(gradients[i]))}, {"zeros", zeros(x)}});
+    }
+  }
+
   const ModelBuilder& model_;
   const ProgramRequest& request_;
   Function& function_;
   Builder builder_;
   bool training_;
   std::vector<const DeclaredState*> trained_;
+  std::vector<Value*> gradients_;  // of the trained parameters
   std::unordered_set<Value*> marked_;
   ValueMap map_;
   Value* loss_ = nullptr;
@@ -398,6 +459,14 @@ void ModelBuilder::check_globs() const {
       throw UserError(at, "`" + glob + "` matches no parameter" + suggest(glob, names));
   };
   for (const auto& [glob, at] : frozen_) check(glob, at);
+  std::vector<std::string> watchable = names;
+  for (const auto& node : region_.nodes)
+    for (const auto& result : node->results)
+      if (!result->name.empty() && is_float(result->type.dtype)) watchable.push_back(result->name);
+  for (const std::string& glob : watches_)
+    if (std::none_of(watchable.begin(), watchable.end(), [&](const auto& name) { return matches(glob, name); }))
+      throw UserError(Location(),
+                      "watch: `" + glob + "` matches no parameter and no named value" + suggest(glob, watchable));
   for (const Regularizer& regularizer : regularizers_)
     for (const std::string& glob : regularizer.on) check(glob, regularizer.location);
   for (const ProgramRequest& request : programs_)
@@ -423,12 +492,14 @@ std::unique_ptr<ModelGraph> ModelBuilder::graph() const {
   write_init(*model->module, model->state);
   const ProgramRequest* training = nullptr;
   for (const ProgramRequest& request : programs_)
-    if (request.objective && (!training || request.name == "train")) training = &request;
+    if (request.objective && (!trains_several() || request.name == "train")) training = &request;
   for (const ProgramRequest& request : programs_) {
     bool evaluates = !request.objective && !request.reports.empty();
     ProgramWriter writer(*this, request, model->module->add_function(request.name));
     model->programs.push_back(writer.write(evaluates ? training : nullptr));
   }
+  for (const ProgramRequest& request : programs_) check_monitor(request.monitor);
+  model->plan = complete_plan();
   return model;
 }
 

@@ -215,6 +215,34 @@ Schema optimizer_schema(const OptimizerSpec& spec) {
   return with_doc(closed(std::move(properties), {"kind"}), spec.doc);
 }
 
+Schema report_schema() {
+  return closed({{"value", with_doc(any_of({ref("expression")}), "a value per example")},
+                 {"reduce", with_doc({{"enum", reduce_names()}}, "how one number comes of them; default: mean")},
+                 {"target", with_doc(any_of({ref("expression")}), "confusion: the true classes")},
+                 {"classes", with_doc(any_of({ref("size")}), "confusion: how many")}},
+                {"value"});
+}
+
+Schema monitor_schema() {
+  Schema name = {{"type", "string"}};
+  return with_doc(any_of({name, closed({{"highest", name}}, {"highest"}), closed({{"lowest", name}}, {"lowest"})}),
+                  "the metric that decides which epoch is best; default: loss");
+}
+
+Schema stage_schema() {
+  Schema properties = {
+      {"program", with_doc({{"type", "string"}}, "a program that trains")},
+      {"alternate", with_doc(map_of(ref("size")), "programs that take turns, each so many steps")},
+      {"name", with_doc({{"type", "string"}}, "in metrics; default: of its programs")},
+      {"epochs", with_doc(any_of({ref("size")}), "default: the first program's")},
+      {"batch", with_doc(any_of({ref("size")}), "default: the first program's")},
+      {"monitor", monitor_schema()},
+      {"patience", with_doc(any_of({ref("integer")}), "epochs without a better one before the stage ends")}};
+  Schema schema = closed(std::move(properties));
+  schema["oneOf"] = Schema::array({{{"required", {"program"}}}, {{"required", {"alternate"}}}});
+  return schema;
+}
+
 Schema program_schema() {
   std::vector<Schema> kinds;
   Schema names = Schema::array();
@@ -230,7 +258,10 @@ Schema program_schema() {
                  {"accumulate", with_doc({{"type", {"integer", "string"}}, {"default", 1}},
                                          "one update for so many batches, with the mean of their gradients")},
                  {"parameters", with_doc(any_of({ref("names")}), "globs: what is trained; default: all")},
-                 {"report", with_doc(map_of(ref("expression")), "values per example, averaged over examples")},
+                 {"report", with_doc(map_of(any_of({ref("expression"), report_schema()})),
+                                     "values per example, averaged over examples")},
+                 {"monitor", monitor_schema()},
+                 {"patience", with_doc(any_of({ref("integer")}), "epochs without a better one before it stops")},
                  {"batch", with_doc({{"type", {"integer", "string"}}, {"default", 64}}, "examples of a step")}});
 }
 
@@ -315,6 +346,7 @@ std::string json_schema() {
                       {"on", with_doc(any_of({ref("names")}), "globs; default: all parameters")}}));
   properties["freeze"] = with_doc(any_of({ref("names")}), "globs: parameters that no program trains");
   properties["programs"] = map_of(program_schema());
+  properties["plan"] = with_doc(list_of(stage_schema()), "stages of training, one after the other");
   properties["data"] = closed({{"train", ref("data_set")},
                                {"validation", any_of({fraction, ref("data_set")})},
                                {"test", ref("data_set")},

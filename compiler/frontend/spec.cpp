@@ -10,8 +10,8 @@ namespace gradc {
 namespace {
 
 const std::vector<std::string> kSections = {
-    "gradc", "name",    "inputs",     "parameters", "constants", "variables", "functions",   "blocks",
-    "graph", "outputs", "regularize", "freeze",     "programs",  "data",      "description", "$schema"};
+    "gradc",   "name",       "inputs", "parameters", "constants", "variables",   "functions", "blocks", "graph",
+    "outputs", "regularize", "freeze", "programs",   "data",      "description", "$schema",   "plan"};
 
 std::vector<std::string> split_path(const std::string& path) {
   std::vector<std::string> parts;
@@ -91,7 +91,7 @@ std::unique_ptr<ModelGraph> load_spec(const std::string& text, const std::string
     override_value(*root, path, std::move(given), diagnostics);
   }
   if (diagnostics.has_errors()) return nullptr;
-  return SpecReader(*root, diagnostics).read();
+  return SpecReader(*root, diagnostics, options.watch).read();
 }
 
 std::unique_ptr<ModelGraph> SpecReader::read() {
@@ -125,9 +125,11 @@ std::unique_ptr<ModelGraph> SpecReader::read() {
   read_freeze();
   read_data();
   read_programs();
+  read_plan();
   if (diagnostics_.has_errors()) return nullptr;
   ensure(!poisoned_, "a mistake in a spec was passed over without a message");
   std::unique_ptr<ModelGraph> model;
+  for (const std::string& glob : watch_) model_->watch(glob);
   if (!guarded([&] { model = model_->graph(); })) return nullptr;
   model->resolved = resolved_text();
   return model;

@@ -13,6 +13,7 @@ namespace gradc {
 
 struct SpecOptions {
   std::vector<std::pair<std::string, std::string>> set;  // --set path=value, in order: "variables.width=64"
+  std::vector<std::string> watch;                        // --watch: globs of parameters and named values
 };
 
 // Reads and checks a spec. Mistakes are collected in `diagnostics`; null where there is an error. Warnings are the

@@ -113,7 +113,9 @@ void SpecReader::read_program(const JsonMember& member) {
   const Json *minimize = json.find("minimize"), *maximize = json.find("maximize");
   bool trains = minimize || maximize;
   std::vector<std::string> known = {"report", "batch"};
-  if (trains) known.insert(known.end(), {"minimize", "maximize", "optimizer", "accumulate", "epochs", "parameters"});
+  if (trains)
+    known.insert(known.end(),
+                 {"minimize", "maximize", "optimizer", "accumulate", "epochs", "parameters", "monitor", "patience"});
   if (!trains && json.find("optimizer"))
     throw UserError(json.member("optimizer")->location(),
                     what + " has an optimizer and nothing to `minimize` or `maximize`");
@@ -127,8 +129,8 @@ void SpecReader::read_program(const JsonMember& member) {
   if (trains) read_objective(json, what, request, shown);
   if (const Json* batch = json.find("batch")) request.batch = integer_of(*batch, globals_, what + ": `batch`", 1);
   if (const Json* report = json.find("report")) {
-    std::vector<std::pair<std::string, std::string>> reports;
-    request.reports = read_results(*report, what + ": `report`", reports);
+    JsonMembers reports;
+    request.reports = read_reports(*report, what + ": `report`", reports);
     shown.emplace_back("report", object_text(reports));
   } else if (!trains) {
     throw UserError(member.location(), what + " needs `minimize`, `maximize` or `report`");
@@ -162,6 +164,7 @@ void SpecReader::read_objective(const Json& json, const std::string& what, Progr
   if (const Json* accumulate = json.find("accumulate"))
     request.accumulate = integer_of(*accumulate, globals_, what + ": `accumulate`", 1);
   shown.emplace_back("accumulate", std::to_string(request.accumulate));
+  request.monitor = read_monitor(json, what, {}, shown);
   if (const Json* globs = json.find("parameters")) {
     request.parameters = strings_of(*globs, what + ": `parameters`");
     shown.emplace_back("parameters", list_text(request.parameters));

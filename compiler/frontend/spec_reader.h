@@ -58,7 +58,7 @@ struct ResolvedSpec {
   std::vector<std::pair<std::string, std::string>> inputs, parameters, constants, variables, functions, outputs,
       programs;
   std::vector<ResolvedNode> graph;
-  std::vector<std::string> regularize, freeze;
+  std::vector<std::string> regularize, freeze, plan;
   std::string data;
 };
 
@@ -68,7 +68,8 @@ std::string list_text(const std::vector<std::string>& strings);
 
 class SpecReader {
  public:
-  SpecReader(const Json& root, Diagnostics& diagnostics) : root_(root), diagnostics_(diagnostics) {}
+  SpecReader(const Json& root, Diagnostics& diagnostics, std::vector<std::string> watch)
+      : root_(root), diagnostics_(diagnostics), watch_(std::move(watch)) {}
   // Null where there is an error.
   std::unique_ptr<ModelGraph> read();
 
@@ -168,6 +169,11 @@ class SpecReader {
   void read_programs();
   void read_program(const JsonMember& member);
   void read_objective(const Json& json, const std::string& what, ProgramRequest& request, JsonMembers& shown);
+  std::vector<ProgramRequest::Report> read_reports(const Json& json, const std::string& what, JsonMembers& resolved);
+  ProgramRequest::Report read_reduced(const Json& json, const std::string& what, std::string& resolved);
+  Monitor read_monitor(const Json& json, const std::string& what, const Monitor& preset, JsonMembers& resolved);
+  void read_plan();
+  void read_stage(const Json& json);
   OptimizerChoice read_optimizer(const Json& json, std::string& resolved);
   ScheduleChoice read_schedule(const Json& json, const std::string& what, std::string& resolved);
   std::vector<double> read_length(const Json& json, const std::string& what);
@@ -187,6 +193,7 @@ class SpecReader {
 
   const Json& root_;
   Diagnostics& diagnostics_;
+  std::vector<std::string> watch_;
   std::unique_ptr<ModelBuilder> model_;
   Scope globals_;  // variables, inputs, parameters, constants
   Scope graph_;    // nodes of the top-level graph

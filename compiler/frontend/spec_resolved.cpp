@@ -136,6 +136,7 @@ std::string SpecReader::resolved_text() const {
   list("regularize", resolved_.regularize);
   list("freeze", resolved_.freeze);
   object("programs", resolved_.programs);
+  list("plan", resolved_.plan);
   if (!resolved_.data.empty()) text += ",\n  \"data\": " + resolved_.data;
   return text + "\n}\n";
 }

@@ -73,8 +73,16 @@ class Program {
  public:
   Program(ModelBuilder& model, std::size_t index) : model_(&model), index_(index) {}
   const std::string& name() const;
-  // A value per example that the program reports, averaged over examples.
-  Program& report(const std::string& name, const Expr& value, Place at = Place::current());
+  // A value per example that the program reports: averaged over examples, or `reduce`: sum, max, min, sqrt_mean,
+  // exp_mean.
+  Program& report(const std::string& name, const Expr& value, const std::string& reduce = "mean",
+                  Place at = Place::current());
+  // Counts of (true class, predicted class); both are classes, or [N, classes] with the highest as the class.
+  Program& report_confusion(const std::string& name, const Expr& value, const Expr& target, std::int64_t classes = 0,
+                            Place at = Place::current());
+  // What decides which epoch is best; training stops after `patience` epochs without a better one (0: never). Without
+  // `highest`, reports of booleans are better higher, all others lower.
+  Program& monitor(const std::string& metric, std::int64_t patience = 0, std::optional<bool> highest = {});
   // Trains only the parameters that match a glob.
   Program& only(std::vector<std::string> globs);
   Program& epochs(std::int64_t count);
@@ -83,8 +91,18 @@ class Program {
   Program& accumulate(std::int64_t batches);
 
  private:
+  void add_report(const std::string& name, Value* value, std::size_t reduce, const Location& at);
+
   ModelBuilder* model_;
   std::size_t index_;
+};
+
+// A stage of training: one program, or several that take turns of so many steps. 0 epochs or batch: the first one's.
+struct TrainStage {
+  std::string program = {};
+  std::vector<std::pair<std::string, std::int64_t>> alternate = {};
+  std::int64_t epochs = 0, batch = 0;
+  std::string name = {};
 };
 
 class State;  // <gradc/run.h>
@@ -113,6 +131,11 @@ class Model {
   // Adds l1 · Σ|w| + l2 · Σw² of the parameters that match to every objective.
   void regularize(const std::string& glob, double l1, double l2, Place at = Place::current());
   void freeze(const std::string& glob, Place at = Place::current());
+  // Stages of training, one after the other, for `fit` over the model.
+  void plan(const std::vector<TrainStage>& stages, Place at = Place::current());
+  // Training reports norms, gradient norms, update ratios and shares of zeros of the parameters and named values that
+  // match.
+  void watch(const std::string& glob);
 
   // The initial state: parameters as their initialisers draw them from the seed, empty optimizer slots. Compiles `init`
   // for this machine. A state serves every program that the model has by now.

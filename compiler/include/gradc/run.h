@@ -153,5 +153,10 @@ runtime::DataSet examples(Feeds feeds, Place at = Place::current());
 runtime::FitResult fit(const Executable& train, State& state, const runtime::FitData& data,
                        runtime::FitOptions options = {});
 
+// The same over the model's plan; without one over its only program that trains. `options.train` and `options.plan` are
+// the model's.
+runtime::FitResult fit(const Model& model, State& state, const runtime::FitData& data, runtime::FitOptions options = {},
+                       const CompileOptions& compile_options = {}, Place at = Place::current());
+
 }  // namespace api
 }  // namespace gradc

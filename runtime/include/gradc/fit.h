@@ -29,15 +29,68 @@ namespace gradc::runtime {
 // reference must stay valid. `init` is asked for with the batch of training.
 using Provide = std::function<const Executable&(std::string_view program, std::int64_t batch)>;
 
-using Metrics = std::vector<std::pair<std::string, double>>;  // in order; "loss" first where there is one
+// A reported matrix: of a confusion matrix row i, column j counts examples of class i that were taken for j.
+struct Table {
+  std::string name;
+  std::int64_t rows = 0, columns = 0;
+  std::vector<double> values;  // row-major
+};
+// Numbers in order, "loss" first where there is one; and tables.
+struct Metrics : std::vector<std::pair<std::string, double>> {
+  std::vector<Table> tables;
+  bool nothing() const { return empty() && tables.empty(); }
+};
 std::optional<double> metric(const Metrics& metrics, std::string_view name);
 
-// A program and what of its outputs to average. A report is an array of values per example, [N] or [N, …]; a scalar
-// counts once for every example.
+// How a report's values become one number (or table) of a whole data set.
+enum class Reduce : std::uint8_t { mean, sum, max, min, sqrt_mean, exp_mean, confusion };
+
+// An output that is reported: an array of values per example, [N] or [N, …]. Of a scalar the means count it once for
+// every example, `sum` once for every batch. `confusion`: a matrix of counts, added up.
+struct Report {
+  std::string name;
+  Reduce reduce = Reduce::mean;
+  Report(std::string n, Reduce r = Reduce::mean) : name(std::move(n)), reduce(r) {}  // NOLINT: a name is a report
+  Report(const char* n) : name(n) {}                                                 // NOLINT
+};
+
+// An output whose numbers are averaged over the steps of an epoch: norms and the like of the array `name`.
+struct Watched {
+  std::string name, output;
+  std::vector<std::string> numbers;
+};
+
+// When the scalar `plateau_factor` is multiplied by `factor`: after more than `patience` epochs in a row that did not
+// improve the monitored metric by more than `threshold` of it; the `cooldown` epochs after it don't count.
+struct PlateauRule {
+  double factor = 0.1;
+  std::int64_t patience = 10, cooldown = 0;
+  double threshold = 1e-4;
+};
+
+// A program and what of its outputs to average.
 struct ProgramUse {
   std::string name;
   std::string loss;  // scalar output, called "loss" in the metrics; "": none
-  std::vector<std::string> reports;
+  std::vector<Report> reports;
+  std::vector<Watched> watched;
+  std::optional<PlateauRule> plateau;
+};
+
+// A part of a run. In each of its epochs the turns follow each other, each so many steps, until the examples are
+// through: every step takes the next batch, that of a program without inputs none.
+struct Turn {
+  ProgramUse program;
+  std::int64_t steps = 1;
+};
+struct Stage {
+  std::string name;
+  std::vector<Turn> turns;
+  std::int64_t epochs = 10, batch = 64;
+  ProgramUse test;               // name "": nothing is evaluated
+  std::string monitor = "loss";  // decides which epoch is best: of validation, else test, else train
+  bool monitor_highest = false;
+  std::int64_t patience = 0;  // the stage ends after so many epochs without a better one; 0: never
 };
 
 // Entries of the state that hold statistics of an input over the training examples: set before the first step, unless
@@ -59,15 +112,20 @@ struct StepEvent {
   std::int64_t epoch = 0, step = 0;  // from 1
   std::int64_t examples = 0;         // of this batch
   double loss = 0;                   // NaN where the program has none
+  std::string_view program;
 };
 struct EpochEvent {
   std::int64_t epoch = 0, step = 0;
-  double seconds = 0;  // of training so far; of a resumed run, with the whole epochs before
+  std::string stage;                  // of a plan; "": there is none
+  std::vector<std::string> programs;  // that took turns in it; with several the metrics of train are "program.loss"
+  double seconds = 0;                 // of training so far; of a resumed run, with the whole epochs before
   Metrics train, validation, test;
+  std::vector<std::pair<std::string, Metrics>> watch;  // by array
 };
 // What check_finite found.
 struct NonFinite {
   std::int64_t epoch = 0, step = 0;
+  std::string program;
   std::string name;  // output or state entry
   std::int64_t element = 0;
   double value = 0;
@@ -77,17 +135,19 @@ struct NonFinite {
 };
 
 struct FitOptions {
+  std::vector<Stage> plan;                  // stages one after the other; empty: one of the program `train`
   ProgramUse train, test;                   // test.name "": nothing is evaluated
   std::int64_t epochs = 10;                 // in all, those before a resumption included
-  std::optional<std::int64_t> batch, seed;  // given by the user; else the checkpoint's, else the defaults
+  std::optional<std::int64_t> batch, seed;  // given by the user (the batch of all stages); else the checkpoint's, else
+                                            // the defaults
   std::int64_t default_batch = 64, default_seed = 0;
   int threads = 1;
   double validation_fraction = 0;  // of the training set, taken after a shuffle by the seed
   std::vector<InputStatistics> statistics;
   bool initialize = true;                               // run `init`; false: the state is as the caller made it
   std::string weights;                                  // a safetensors file to begin with; "": none
-  bool partial_weights = false;                         // take from it what fits
-  std::vector<std::pair<std::string, double>> scalars;  // of the train program, by name
+  bool partial_weights = false;                         // take from it what fits; an error where that is nothing
+  std::vector<std::pair<std::string, double>> scalars;  // of the training programs, by name
 
   std::string directory;                // of the run; "": nothing is written
   bool resume = false;                  // continue from the directory's checkpoint, where it has one

@@ -118,6 +118,21 @@ std::int32_t fake_test(const void* const* inputs, void* const* outputs, void* st
   return 0;
 }
 
+// A program without inputs, whose scalars show in the state.
+inline std::int32_t fake_second(const void* const*, void* const* outputs, void* state, void*, const void* scalars,
+                                const gradc_context*) {
+  auto* s = static_cast<FakeState*>(state);
+  double given[2];  // steps_per_epoch, plateau_factor
+  std::memcpy(given, scalars, sizeof given);
+  ++s->step;
+  s->w[0] += static_cast<float>(1e-3 * given[1]);
+  s->w[1] += static_cast<float>(1e-5 * given[0]);
+  const float loss = s->w[0];
+  std::memcpy(outputs[0], &loss, sizeof loss);
+  fake_log.batches.push_back({-static_cast<int>(given[0]), static_cast<int>(std::lround(1000 * given[1]))});
+  return 0;
+}
+
 constexpr std::size_t kLargestFakeBatch = 16;
 template <std::size_t... I>
 std::array<gradc_entry, sizeof...(I)> fake_trains(std::index_sequence<I...>) {
@@ -143,6 +158,15 @@ inline Executable fake_program(std::string_view name, std::int64_t batch) {
     e.entry = fake_init;
     e.scalars = {fake_array("seed", GRADC_I64, {})};
     e.scalars_bytes = 8;
+    return e;
+  }
+  if (name == "second") {
+    e.entry = fake_second;
+    e.outputs = {fake_array("objective", GRADC_F32, {})};
+    e.scalars = {fake_array("steps_per_epoch", GRADC_F64, {}), fake_array("plateau_factor", GRADC_F64, {})};
+    e.scalars[1].offset = 8;
+    e.scalars[0].preset = e.scalars[1].preset = 1;
+    e.scalars_bytes = 16;
     return e;
   }
   const auto index = static_cast<std::size_t>(batch - 1);
