@@ -1,6 +1,7 @@
 // Several programs that train one model, in C++: the plan, by `fit` over the model.
 #include <gradc/gradc.h>
 
+#include "compiler/frontend/model.h"
 #include "tests/support/catch.h"
 
 using namespace gradc;
@@ -17,10 +18,10 @@ TEST_CASE("fit over a model follows its plan") {
   Expr x = m.input("x", f64, {n});
   Expr a = m.parameter("a", f64, {1}, "zeros"), b = m.parameter("b", f64, {1}, "zeros");
   // Each step moves its parameter by 0.1 · mean(x) = 0.1, whatever the batch.
-  Program up = m.maximize("up", mean(x) * sum(a), sgd({.learning_rate = 0.1})).only({"a"}).batch(4).epochs(2);
-  m.maximize("down", mean(x) * sum(b),
-             sgd({.learning_rate = Schedule{
-                      .kind = "step", .numbers = {{"start", 0.1}, {"factor", 0.5}}, .epochs = {1}}}))
+  m.maximize("up", mean(x) * sum(a), sgd({.learning_rate = 0.1})).only({"a"}).batch(4).epochs(2);
+  m.maximize(
+       "down", mean(x) * sum(b),
+       sgd({.learning_rate = Schedule{.kind = "step", .numbers = {{"start", 0.1}, {"factor", 0.5}}, .epochs = {1}}}))
       .only({"b"});
   const std::vector<double> ones(8, 1.0);
   const runtime::DataSet data = examples({{"x", ones}});
@@ -49,8 +50,9 @@ TEST_CASE("mistakes in programs are told at their line") {
   Expr x = m.input("x", f64, {m.dim("N")}), a = m.parameter("a", f64, {1}, "zeros");
   CHECK_THROWS_WITH(m.minimize("t", sum(a), sgd({.learning_rate = Schedule{.kind = "cosin"}})),
                     Catch::Contains("unknown schedule `cosin`; did you mean `cosine`?"));
-  CHECK_THROWS_WITH(m.minimize("t", sum(a), sgd({.learning_rate = Schedule{.kind = "cosine", .numbers = {{"start", 1}}}})),
-                    Catch::Contains("cosine needs `epochs` or `steps`"));
+  CHECK_THROWS_WITH(
+      m.minimize("t", sum(a), sgd({.learning_rate = Schedule{.kind = "cosine", .numbers = {{"start", 1}}}})),
+      Catch::Contains("cosine needs `epochs` or `steps`"));
   Program t = m.minimize("t", mean(x) * sum(a), sgd());
   CHECK_THROWS_WITH(t.report("r", x, "maen"), Catch::Contains("unknown reduction `maen`; did you mean `mean`?"));
   CHECK_THROWS_WITH(t.report_confusion("c", x, x), Catch::Contains("confusion: its value must be classes"));

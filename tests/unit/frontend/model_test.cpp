@@ -86,7 +86,9 @@ TEST_CASE("LeNet-5 layer by layer") {
   CHECK(model->program("train")->trains);
   CHECK(model->program("train")->epochs == 5);
   CHECK(model->program("test")->loss == "loss");
-  CHECK(model->program("test")->reports == std::vector<std::string>{"accuracy"});
+  REQUIRE(model->program("test")->reports.size() == 1);
+  CHECK(model->program("test")->reports[0].name == "accuracy");
+  CHECK(model->program("test")->reports[0].boolean);
   CHECK_FALSE(model->program("predict")->trains);
   REQUIRE(model->data.train);
   CHECK(model->data.train->generator == "glyphs");
