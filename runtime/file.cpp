@@ -183,29 +183,46 @@ void FileSink::write(const void* data, std::int64_t bytes) {
   }
 }
 
-void replace_file(const std::string& wanted, const std::function<void(FileSink&)>& write, Durable durable) {
+Replacement::Replacement(const std::string& wanted, const std::function<void(FileSink&)>& write, Durable durable) {
   std::error_code error;
   const bool exists = std::filesystem::exists(wanted, error);
   if (exists && std::filesystem::is_directory(wanted, error)) {
     throw FileError("cannot write " + wanted + ": it is a directory");
   }
-  if (exists && !std::filesystem::is_regular_file(wanted, error)) return write_in_place(wanted, write);
+  if (exists && !std::filesystem::is_regular_file(wanted, error)) {
+    write_in_place(wanted, write);
+    return;
+  }
   // A link stays one: what it points to is replaced.
-  const std::string path = exists ? std::filesystem::canonical(wanted, error).string() : wanted;
-  const std::string aside = path + ".tmp";
+  path_ = exists ? std::filesystem::canonical(wanted, error).string() : wanted;
+  const std::string aside = path_ + ".tmp";
   Descriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (file.get() < 0) throw FileError("cannot write " + path + ": " + reason());
+  if (file.get() < 0) throw FileError("cannot write " + path_ + ": " + reason());
+  aside_ = aside;
   try {
-    FileSink sink(file.get(), path);
+    FileSink sink(file.get(), path_);
     write(sink);
     if (durable == Durable::yes && ::fsync(file.get()) != 0 && errno != EINVAL)
-      throw FileError("cannot write " + path + ": " + reason());
-    if (file.close() != 0) throw FileError("cannot write " + path + ": " + reason());
-    if (::rename(aside.c_str(), path.c_str()) != 0) throw FileError("cannot write " + path + ": " + reason());
+      throw FileError("cannot write " + path_ + ": " + reason());
+    if (file.close() != 0) throw FileError("cannot write " + path_ + ": " + reason());
   } catch (...) {
-    ::unlink(aside.c_str());
+    ::unlink(aside_.c_str());
     throw;
   }
+}
+
+Replacement::~Replacement() {
+  if (!aside_.empty()) ::unlink(aside_.c_str());
+}
+
+void Replacement::commit() {
+  if (aside_.empty()) return;
+  if (::rename(aside_.c_str(), path_.c_str()) != 0) throw FileError("cannot write " + path_ + ": " + reason());
+  aside_.clear();
+}
+
+void replace_file(const std::string& path, const std::function<void(FileSink&)>& write, Durable durable) {
+  Replacement(path, write, durable).commit();
 }
 
 void make_directory(const std::string& path) {

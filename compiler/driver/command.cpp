@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -43,13 +44,16 @@ std::string read_text(const std::string& path) {
   return text.str();
 }
 
-void write_file(const std::string& path, std::string_view bytes) {
-  if (path == "-") {
-    std::cout.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    return;
-  }
-  runtime::replace_file(path, [&](runtime::FileSink& sink) { sink.write(bytes); });
+void write_files(std::initializer_list<std::pair<std::string, std::string_view>> files) {
+  std::deque<runtime::Replacement> aside;
+  for (const auto& [path, bytes] : files)
+    if (path != "-") aside.emplace_back(path, [&text = bytes](runtime::FileSink& sink) { sink.write(text); });
+  for (runtime::Replacement& file : aside) file.commit();
+  for (const auto& [path, bytes] : files)
+    if (path == "-") std::cout.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
+
+void write_file(const std::string& path, std::string_view bytes) { write_files({{path, bytes}}); }
 
 void SpecArguments::add_to(CLI::App& app) {
   app.add_option("SPEC", spec, "the model, a JSON file; - reads standard input")->required();

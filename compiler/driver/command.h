@@ -3,9 +3,12 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "compiler/frontend/model.h"
@@ -31,6 +34,8 @@ struct Session {
 std::string read_text(const std::string& path);
 // Writes aside and renames, so that no half-written file is left. "-" is standard output.
 void write_file(const std::string& path, std::string_view bytes);
+// All of them or none.
+void write_files(std::initializer_list<std::pair<std::string, std::string_view>> files);
 
 // SPEC and --set.
 struct SpecArguments {

@@ -40,9 +40,12 @@ int run(const ModelGraph& model, const Arguments& given) {
                                           : Emit::llvm;
   if (header == output)
     throw UserError(Location(), "-o " + given.output + ": the header would overwrite it; name it .o or .so");
-  write_file(given.output, text_of(emit(kernels, what, options.optimize)));
+  const std::vector<std::byte> code = emit(kernels, what, options.optimize);
   if (what == Emit::object || what == Emit::shared_object)
-    write_file(given.output == "-" ? kernels.name + ".h" : header.string(), emit_header(kernels));
+    write_files({{given.output, text_of(code)},
+                 {given.output == "-" ? kernels.name + ".h" : header.string(), emit_header(kernels)}});
+  else
+    write_file(given.output, text_of(code));
   return kDone;
 }
 

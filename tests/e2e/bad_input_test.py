@@ -240,6 +240,8 @@ class BadCommandLine(BadInput):
         self.refused('compile', 'm.json', '-o', 'nowhere/m.o', says=['nowhere/m.o'])
         self.refused('compile', 'm.json', '-o', '.', says=['irectory'])
         self.refused('compile', 'm.json', '-o', 'm.h', says=['m.h'])
+        (self.folder / 'header.h').mkdir()
+        self.refused('compile', 'm.json', '-o', 'header.o', says=['header.h', 'directory'])
         self.refused('dump', 'm.json', '-o', 'nowhere/m.gir', says=['nowhere/m.gir'])
         self.refused('train', 'm.json', '-o', 'm.json', says=['m.json'])
         self.refused('train', 'm.json', '-o', 'm.json/run', says=['m.json'])

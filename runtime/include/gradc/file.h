@@ -33,10 +33,25 @@ class FileSink {
   std::string path_;
 };
 
-// Writes a file aside, flushes it to the disk and renames it over `path`. Where any of it fails, the old file stays as
-// it was, nothing is left aside, and FileError says why. A pipe or device is written in place. Without the flush (some
-// milliseconds) a loss of power, not of the process, may leave an empty file.
+// Without a flush to the disk (some milliseconds) a loss of power, not of the process, may leave an empty file.
 enum class Durable : std::uint8_t { no, yes };
+
+// The new contents of a file, written aside; commit() renames it over `path`. Where any of it fails, FileError says
+// why, the old file stays as it was and nothing is left aside; nor is anything without a commit. A pipe or device is
+// written in place at once.
+class Replacement {
+ public:
+  Replacement(const std::string& path, const std::function<void(FileSink&)>& write, Durable durable = Durable::yes);
+  Replacement(const Replacement&) = delete;
+  Replacement& operator=(const Replacement&) = delete;
+  ~Replacement();
+  void commit();
+
+ private:
+  std::string path_, aside_;  // no `aside_`: nothing to rename
+};
+
+// Both at once.
 void replace_file(const std::string& path, const std::function<void(FileSink&)>& write, Durable durable = Durable::yes);
 
 // Makes a directory and those above it.
