@@ -233,9 +233,9 @@ void fill(const Header& header, const std::byte* data, Column& column) {
 Column parse_npy(std::span<const std::byte> bytes, const std::string& file, std::string name) {
   const auto length = static_cast<std::int64_t>(bytes.size());
   constexpr std::string_view kMagic = "\x93NUMPY";
-  if (length < 10 || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) {
-    const bool cut =
-        length < 10 && std::memcmp(bytes.data(), kMagic.data(), std::min(bytes.size(), kMagic.size())) == 0;
+  const std::string_view magic(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kMagic.size()));
+  if (length < 10 || magic != kMagic) {
+    const bool cut = length < 10 && kMagic.starts_with(magic);
     throw DataError(file, 0,
                     cut ? "truncated within the NPY magic" : "not an NPY file: it does not begin with \\x93NUMPY");
   }

@@ -1,6 +1,7 @@
 // What aot_run.h does, in process: writes the same bytes from the JIT. Arguments: SPEC CPU.
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <sstream>
 
 #include "aot_data.h"
@@ -11,21 +12,33 @@ namespace {
 
 using namespace gradc;
 
-std::vector<void*> arrays(const std::vector<runtime::Array>& about, std::uint32_t seed) {
-  std::vector<void*> result;
+struct Free {
+  void operator()(void* memory) const { std::free(memory); }
+};
+using Memory = std::unique_ptr<void, Free>;
+
+std::vector<Memory> arrays(const std::vector<runtime::Array>& about, std::uint32_t seed) {
+  std::vector<Memory> result;
   for (const runtime::Array& array : about) {
-    result.push_back(aot_memory(array.bytes()));
-    aot_fill(result.back(), array.dtype, array.bytes(), seed + static_cast<std::uint32_t>(result.size() - 1));
+    result.emplace_back(aot_memory(array.bytes()));
+    aot_fill(result.back().get(), array.dtype, array.bytes(), seed + static_cast<std::uint32_t>(result.size() - 1));
   }
   return result;
 }
 
-std::vector<void*> run(const runtime::Executable& executable, void* state, int times, std::int64_t seed) {
+template <class Pointer>
+std::vector<Pointer> pointers(const std::vector<Memory>& memory) {
+  std::vector<Pointer> result;
+  for (const Memory& block : memory) result.push_back(block.get());
+  return result;
+}
+
+std::vector<Memory> run(const runtime::Executable& executable, void* state, int times, std::int64_t seed) {
   runtime::Runner runner(executable, nullptr);
   if (executable.scalar("seed") >= 0) runner.set_scalar(executable.scalar("seed"), static_cast<double>(seed));
-  std::vector<void*> inputs = arrays(executable.inputs, 1), outputs = arrays(executable.outputs, 50);
-  const std::vector<const void*> read(inputs.begin(), inputs.end());
-  for (int i = 0; i < times; ++i) runner.run(read, outputs, state);
+  const std::vector<Memory> inputs = arrays(executable.inputs, 1);
+  std::vector<Memory> outputs = arrays(executable.outputs, 50);
+  for (int i = 0; i < times; ++i) runner.run(pointers<const void*>(inputs), pointers<void*>(outputs), state);
   return outputs;
 }
 
@@ -42,14 +55,14 @@ int main_of(const std::string& spec, const std::string& cpu) {
   options.target = cpu == "native" ? host_target() : *find_target(cpu);
   ModelCompiler compiler(*model, options);
   const std::int64_t batch = model->program("train")->batch;
-  void* state = aot_memory(compiler.state().bytes);
-  run(compiler.executable("init", batch), state, 1, AOT_SEED);
+  const Memory state(aot_memory(compiler.state().bytes));
+  run(compiler.executable("init", batch), state.get(), 1, AOT_SEED);
   const runtime::Executable& train = compiler.executable("train", batch);
-  const std::vector<void*> losses = run(train, state, AOT_STEPS, 0);
-  aot_write(state, compiler.state().bytes);
-  aot_write(losses[0], train.outputs[0].bytes());
+  const std::vector<Memory> losses = run(train, state.get(), AOT_STEPS, 0);
+  aot_write(state.get(), compiler.state().bytes);
+  aot_write(losses[0].get(), train.outputs[0].bytes());
   const runtime::Executable& predict = compiler.executable("predict", batch);
-  aot_write(run(predict, state, 1, 0)[0], predict.outputs[0].bytes());
+  aot_write(run(predict, state.get(), 1, 0)[0].get(), predict.outputs[0].bytes());
   return 0;
 }
 

@@ -7,6 +7,7 @@ build=$(realpath "$1")
 here=$(realpath "$(dirname "$0")")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+flags=$(sed -n 's/^CMAKE_CXX_FLAGS:[A-Z]*=//p' "$build/CMakeCache.txt")  # sanitizers: both sides or none
 quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }; }
 
 # user NAME WHAT_IT_PRINTS [CMAKE_ARGUMENT…]
@@ -15,6 +16,7 @@ user() {
   shift 2
   cp -r "$here/$name" "$work/$name"
   quietly cmake -S "$work/$name" -B "$work/$name/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    -DCMAKE_CXX_FLAGS="$flags" \
     -DCMAKE_PREFIX_PATH="$work/prefix" "$@"
   quietly cmake --build "$work/$name/build"
   printed=$("$work/$name/build/user")

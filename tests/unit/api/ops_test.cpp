@@ -1,7 +1,9 @@
 // Generated code against the interpreter: every op of the registry and its gradient, on every sample, at every
 // optimisation level, on one and on three threads. The samples of a family share a module.
+#include <algorithm>
 #include <limits>
 #include <map>
+#include <span>
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/pipeline.h"
@@ -71,9 +73,12 @@ void check_same(const Trial& trial, const std::vector<Tensor>& expected, const s
 }
 
 bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (std::memcmp(a[i].data(), b[i].data(), static_cast<std::size_t>(a[i].bytes())) != 0) return false;
-  return true;
+  auto bytes = [](const Tensor& tensor) {
+    const auto* data = static_cast<const std::byte*>(tensor.data());
+    return std::span(data, static_cast<std::size_t>(tensor.bytes()));
+  };
+  return std::ranges::equal(a, b,
+                            [&](const Tensor& x, const Tensor& y) { return std::ranges::equal(bytes(x), bytes(y)); });
 }
 
 std::vector<runtime::Executable> compile(const Module& module, int optimize) {
