@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "ir/diagnostic.h"
+#include "ir/with_dtype.h"
 
 namespace gradc {
 
@@ -299,28 +300,6 @@ ScalarValue put(T value) {
   }
 }
 
-// Calls f with a value of the C++ type of `type`.
-template <class F>
-auto with_type(DType type, F f) {
-  switch (type) {
-    case DType::f32:
-      return f(float{});
-    case DType::f64:
-      return f(double{});
-    case DType::i32:
-      return f(std::int32_t{});
-    case DType::i64:
-      return f(std::int64_t{});
-    case DType::u32:
-      return f(std::uint32_t{});
-    case DType::u8:
-      return f(std::uint8_t{});
-    case DType::boolean:
-      return f(false);
-  }
-  internal_error("dtype out of range");
-}
-
 // Value conversion: integers wrap; floats to integers truncate and saturate, NaN is 0; to bool x != 0.
 template <class To, class From>
 To converted(From x) {
@@ -341,19 +320,19 @@ To converted(From x) {
 }  // namespace
 
 ScalarValue scalar_of(DType type, double value) {
-  return with_type(type, [&](auto t) { return put(converted<decltype(t)>(value)); });
+  return with_dtype(type, [&](auto t) { return put(converted<decltype(t)>(value)); });
 }
 
 double number_of(DType type, ScalarValue value) {
-  return with_type(type, [&](auto t) { return static_cast<double>(get<decltype(t)>(value)); });
+  return with_dtype(type, [&](auto t) { return static_cast<double>(get<decltype(t)>(value)); });
 }
 
 std::int64_t integer_of(DType type, ScalarValue value) {
-  return with_type(type, [&](auto t) { return converted<std::int64_t>(get<decltype(t)>(value)); });
+  return with_dtype(type, [&](auto t) { return converted<std::int64_t>(get<decltype(t)>(value)); });
 }
 
 ScalarValue scalar_from_integer(DType type, std::int64_t value) {
-  return with_type(type, [&](auto t) { return put(converted<decltype(t)>(value)); });
+  return with_dtype(type, [&](auto t) { return put(converted<decltype(t)>(value)); });
 }
 
 // ---- evaluation ----
@@ -453,8 +432,8 @@ ScalarValue apply_integer(const Instr& instr, std::span<const ScalarValue> args,
 }
 
 ScalarValue convert(DType from, DType to, ScalarValue value) {
-  return with_type(from, [&](auto f) {
-    return with_type(to, [&](auto t) { return put(converted<decltype(t)>(get<decltype(f)>(value))); });
+  return with_dtype(from, [&](auto f) {
+    return with_dtype(to, [&](auto t) { return put(converted<decltype(t)>(get<decltype(f)>(value))); });
   });
 }
 
@@ -483,7 +462,7 @@ ScalarValue evaluate(const Instr& instr, std::span<const ScalarValue> args, std:
     default:
       break;
   }
-  return with_type(arg_types[0], [&](auto t) {
+  return with_dtype(arg_types[0], [&](auto t) {
     using T = decltype(t);
     if constexpr (std::is_floating_point_v<T>) {
       return apply_float<T>(instr, args, arg_types[0], fused);

@@ -2,9 +2,11 @@
 #include "ir/tensor.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "ir/diagnostic.h"
 #include "ir/scalar.h"
+#include "ir/with_dtype.h"
 
 namespace gradc {
 
@@ -26,73 +28,34 @@ Tensor Tensor::of(Type type, const std::vector<double>& values) {
   return tensor;
 }
 
+namespace {
+
+// A bool is stored as a byte, 0 or 1.
+template <class T>
+using Stored = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
+
+}  // namespace
+
 double Tensor::get(std::int64_t i) const {
-  switch (type_.dtype) {
-    case DType::f32:
-      return as<float>()[i];
-    case DType::f64:
-      return as<double>()[i];
-    default:
-      return static_cast<double>(get_integer(i));
-  }
+  return with_dtype(type_.dtype, [&](auto t) { return static_cast<double>(as<Stored<decltype(t)>>()[i]); });
 }
 
 void Tensor::set(std::int64_t i, double value) {
-  switch (type_.dtype) {
-    case DType::f32:
-      as<float>()[i] = static_cast<float>(value);
-      return;
-    case DType::f64:
-      as<double>()[i] = value;
-      return;
-    default:
+  with_dtype(type_.dtype, [&](auto t) {
+    using T = decltype(t);
+    if constexpr (std::is_floating_point_v<T>)
+      as<T>()[i] = static_cast<T>(value);
+    else
       set_integer(i, integer_of(type_.dtype, scalar_of(type_.dtype, value)));
-  }
+  });
 }
 
 std::int64_t Tensor::get_integer(std::int64_t i) const {
-  switch (type_.dtype) {
-    case DType::f32:
-      return static_cast<std::int64_t>(as<float>()[i]);
-    case DType::f64:
-      return static_cast<std::int64_t>(as<double>()[i]);
-    case DType::i32:
-      return as<std::int32_t>()[i];
-    case DType::i64:
-      return as<std::int64_t>()[i];
-    case DType::u32:
-      return as<std::uint32_t>()[i];
-    case DType::u8:
-    case DType::boolean:
-      return as<std::uint8_t>()[i];
-  }
-  return 0;
+  return with_dtype(type_.dtype, [&](auto t) { return static_cast<std::int64_t>(as<Stored<decltype(t)>>()[i]); });
 }
 
 void Tensor::set_integer(std::int64_t i, std::int64_t value) {
-  switch (type_.dtype) {
-    case DType::f32:
-      as<float>()[i] = static_cast<float>(value);
-      return;
-    case DType::f64:
-      as<double>()[i] = static_cast<double>(value);
-      return;
-    case DType::i32:
-      as<std::int32_t>()[i] = static_cast<std::int32_t>(value);
-      return;
-    case DType::i64:
-      as<std::int64_t>()[i] = value;
-      return;
-    case DType::u32:
-      as<std::uint32_t>()[i] = static_cast<std::uint32_t>(value);
-      return;
-    case DType::u8:
-      as<std::uint8_t>()[i] = static_cast<std::uint8_t>(value);
-      return;
-    case DType::boolean:
-      as<std::uint8_t>()[i] = value != 0;
-      return;
-  }
+  with_dtype(type_.dtype, [&](auto t) { as<Stored<decltype(t)>>()[i] = static_cast<decltype(t)>(value); });
 }
 
 bool operator==(const Tensor& a, const Tensor& b) { return a.type_ == b.type_ && a.data_ == b.data_; }
