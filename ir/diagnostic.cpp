@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "ir/code_point.h"
+
 namespace gradc {
 
 namespace {
@@ -50,13 +52,17 @@ std::string printable(std::string text) {
 
 // The source line and a caret below it, cut around the column where the line is long.
 std::string excerpt(const std::string& line, std::uint32_t column) {
-  std::size_t at = column ? std::min<std::size_t>(column - 1, line.size()) : 0;
-  std::size_t start = at > kWidth - 20 ? at - (kWidth - 20) : 0;
-  std::string shown = line.substr(start, kWidth);
-  std::string text = "  " + printable(shown) + "\n";
+  std::vector<std::size_t> starts;  // of code points, and the end
+  for (std::size_t i = 0; i < line.size(); ++i)
+    if (i == 0 || !continues_code_point(line[i])) starts.push_back(i);
+  const std::size_t count = starts.size();
+  starts.push_back(line.size());
+  std::size_t at = column ? std::min<std::size_t>(column - 1, count) : 0;
+  std::size_t start = at > kWidth - 20 ? at - (kWidth - 20) : 0, end = std::min(start + kWidth, count);
+  std::string text = "  " + printable(line.substr(starts[start], starts[end] - starts[start])) + "\n";
   if (column) {
     text += "  ";
-    for (std::size_t i = start; i < at; ++i) text += line[i] == '\t' ? '\t' : ' ';
+    for (std::size_t i = start; i < at; ++i) text += line[starts[i]] == '\t' ? '\t' : ' ';
     text += "^\n";
   }
   return text;

@@ -1,6 +1,8 @@
 // Cuts kernel program text into tokens; `//` starts a comment that ends with its line.
 #include "ir/kernel_lexer.h"
 
+#include "ir/code_point.h"
+
 namespace gradc {
 namespace {
 
@@ -14,7 +16,7 @@ void KernelLexer::advance(std::size_t count) {
     if (text_[position_] == '\n') {
       ++line_;
       column_ = 1;
-    } else {
+    } else if (!continues_code_point(text_[position_])) {
       ++column_;
     }
   }

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <limits>
 
+#include "ir/code_point.h"
+
 namespace gradc {
 
 namespace {
@@ -18,7 +20,7 @@ void Lexer::advance() {
   if (text_[at_] == '\n') {
     ++line_;
     column_ = 1;
-  } else {
+  } else if (!continues_code_point(text_[at_])) {
     ++column_;
   }
   ++at_;

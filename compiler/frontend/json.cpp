@@ -8,22 +8,36 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "ir/code_point.h"
+
 namespace gradc {
 
 JsonSource::JsonSource(std::string name, std::string content)
     : file(std::make_shared<const std::string>(std::move(name))), text(std::move(content)) {
-  lines.push_back(0);
-  for (std::size_t i = 0; i < text.size(); ++i)
+  lines.push_back(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);  // a byte order mark is no column
+  std::size_t continuations = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (i % kBlock == 0) continuations_.push_back(continuations);
     if (text[i] == '\n') lines.push_back(i + 1);
+    if (continues_code_point(text[i])) ++continuations;
+  }
+  continuations_.push_back(continuations);
+}
+
+std::size_t JsonSource::code_points_before(std::size_t offset) const {
+  std::size_t block = offset / kBlock;
+  std::string_view rest = std::string_view(text).substr(block * kBlock, offset - block * kBlock);
+  return offset - continuations_[block] - static_cast<std::size_t>(std::ranges::count_if(rest, continues_code_point));
 }
 
 Location JsonSource::at(std::size_t offset) const {
-  auto next = std::upper_bound(lines.begin(), lines.end(), std::min(offset, text.size()));
+  offset = std::clamp(offset, lines[0], text.size());
+  auto next = std::upper_bound(lines.begin(), lines.end(), offset);
   auto line = static_cast<std::size_t>(next - lines.begin());
   Location location;
   location.file = file;
   location.line = static_cast<std::uint32_t>(line);
-  location.column = static_cast<std::uint32_t>(std::min(offset, text.size()) - lines[line - 1] + 1);
+  location.column = static_cast<std::uint32_t>(code_points_before(offset) - code_points_before(lines[line - 1]) + 1);
   return location;
 }
 

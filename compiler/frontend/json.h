@@ -19,7 +19,13 @@ struct JsonSource {
   std::vector<std::size_t> lines;
 
   JsonSource(std::string file, std::string text);
-  Location at(std::size_t offset) const;
+  Location at(std::size_t offset) const;  // of a byte; its column counts code points
+
+ private:
+  static constexpr std::size_t kBlock = 256;
+  std::size_t code_points_before(std::size_t offset) const;
+
+  std::vector<std::size_t> continuations_;  // bytes inside of code points before each block
 };
 
 struct JsonMember;

@@ -57,6 +57,16 @@ TEST_CASE("places inside strings see through escapes") {
   CHECK(place(string.inside(6)) == "1:15");
 }
 
+TEST_CASE("columns count code points, not bytes, nor a byte order mark") {
+  std::string filler(600, ' ');
+  Json json = parsed("\xEF\xBB\xBF{\"\u00fc\u20ac\U0001F600\": 1,\n\"" + filler + "\u00fc\": \"\u00fcb\"}");
+  CHECK(place(json.location()) == "1:1");
+  CHECK(place(json.members[0].value.location()) == "1:9");
+  CHECK(place(json.members[1].value.location()) == "2:606");
+  CHECK(place(json.members[1].value.inside(2)) == "2:608");
+  CHECK(error_of("[\"\u00fc\u00fc\", x]").starts_with("1:8: "));
+}
+
 TEST_CASE("numbers know whether they are integers") {
   Json json = parsed("[3, 1e3, 2.5, -9223372036854775808, 18446744073709551615, 0.0]");
   CHECK(json.items[0].integral);

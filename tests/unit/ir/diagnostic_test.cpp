@@ -18,6 +18,17 @@ TEST_CASE("a warning is given once a place") {
   CHECK(diagnostics.has_errors());
 }
 
+TEST_CASE("a caret stands below its code point, and long lines are cut between code points") {
+  Diagnostics diagnostics;
+  std::string many;
+  for (int i = 0; i < 300; ++i) many += "\u00e9";
+  diagnostics.add_source("m.json", "\"\u00e9\u20ac\U0001F600\": x\n" + many);
+  CHECK(diagnostics.render({Severity::error, make_location("m.json", 1, 8), "x", {}}) ==
+        "m.json:1:8: error: x\n  \"\u00e9\u20ac\U0001F600\": x\n         ^\n");
+  std::string cut = diagnostics.render({Severity::error, make_location("m.json", 2, 250), "y", {}});
+  CHECK(cut == "m.json:2:250: error: y\n  " + many.substr(0, 240) + "\n  " + std::string(100, ' ') + "^\n");
+}
+
 TEST_CASE("a diagnostic shows its line and a caret") {
   Diagnostics diagnostics;
   diagnostics.add_source("m.json", "{\n  \"op\": \"rleu\"\n}\n");
