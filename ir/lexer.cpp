@@ -1,149 +1,111 @@
-// Tokens of graph and kernel text.
-#include "ir/lexer.h"
-
-#include <cctype>
-#include <charconv>
-#include <limits>
+// Cuts kernel program text into tokens; `//` starts a comment that ends with its line.
+#include "ir/kernel_lexer.h"
 
 #include "ir/code_point.h"
 
 namespace gradc {
-
 namespace {
-bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; }
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
 }  // namespace
 
-Lexer::Lexer(std::string_view text, const std::string& file)
-    : text_(text), file_(std::make_shared<const std::string>(file)) {}
-
-void Lexer::advance() {
-  if (text_[at_] == '\n') {
-    ++line_;
-    column_ = 1;
-  } else if (!continues_code_point(text_[at_])) {
-    ++column_;
-  }
-  ++at_;
-}
-
-void Lexer::skip_space() {
-  while (at_ < text_.size()) {
-    if (std::isspace(static_cast<unsigned char>(text_[at_])))
-      advance();
-    else if (text_.substr(at_, 2) == "//")
-      while (at_ < text_.size() && text_[at_] != '\n') advance();
-    else
-      return;
-  }
-}
-
-char Lexer::peek() {
-  skip_space();
-  return at_ < text_.size() ? text_[at_] : '\0';
-}
-
-bool Lexer::looking_at(std::string_view token) {
-  skip_space();
-  if (text_.substr(at_, token.size()) != token) return false;
-  std::size_t end = at_ + token.size();
-  return !is_word(token.back()) || end >= text_.size() || !is_word(text_[end]);
-}
-
-bool Lexer::take(std::string_view token) {
-  if (!looking_at(token)) return false;
-  for (std::size_t i = 0; i < token.size(); ++i) advance();
-  return true;
-}
-
-void Lexer::expect(std::string_view token) {
-  if (take(token)) return;
-  std::string found = at_end() ? "the end of the text" : "`" + std::string(1, peek()) + "`";
-  fail("expected `" + std::string(token) + "`, found " + found);
-}
-
-std::string Lexer::identifier(const char* what) {
-  skip_space();
-  std::size_t start = at_;
-  while (at_ < text_.size() && is_word(text_[at_])) advance();
-  if (at_ == start) fail("expected " + std::string(what));
-  return std::string(text_.substr(start, at_ - start));
-}
-
-std::string Lexer::string() {
-  expect("\"");
-  std::string result;
-  while (at_ < text_.size() && text_[at_] != '"') {
-    char c = text_[at_];
-    if (c == '\\') {
-      advance();
-      if (at_ >= text_.size()) break;
-      c = text_[at_] == 'n' ? '\n' : text_[at_];
+void KernelLexer::advance(std::size_t count) {
+  for (; count > 0; --count, ++position_) {
+    if (text_[position_] == '\n') {
+      ++line_;
+      column_ = 1;
+    } else if (!continues_code_point(text_[position_])) {
+      ++column_;
     }
-    result += c;
-    advance();
   }
-  if (at_ >= text_.size()) fail("a string that does not end");
-  advance();
-  return result;
 }
 
-bool Lexer::looking_at_number() {
-  char c = peek();
-  if (std::isdigit(static_cast<unsigned char>(c)) || looking_at("inf") || looking_at("nan")) return true;
-  if (c != '-' || at_ + 1 >= text_.size()) return false;
-  return std::isdigit(static_cast<unsigned char>(text_[at_ + 1])) || text_.substr(at_ + 1, 3) == "inf" ||
-         text_.substr(at_ + 1, 3) == "nan";
-}
-
-double Lexer::number(bool& is_integer, std::int64_t& integer) {
-  if (!looking_at_number()) fail("expected a number");
-  is_integer = false;
-  integer = 0;
-  std::size_t start = at_;
-  bool negative = take("-");
-  if (take("inf")) return negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
-  if (take("nan")) return std::numeric_limits<double>::quiet_NaN();
-  Location here = location();
-  while (at_ < text_.size() && (is_word(text_[at_]) || ((text_[at_] == '-' || text_[at_] == '+') &&
-                                                        (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E'))))
-    advance();
-  const char* first = text_.data() + start;
-  const char* last = text_.data() + at_;
-  auto as_integer = std::from_chars(first, last, integer);
-  is_integer = as_integer.ec == std::errc() && as_integer.ptr == last;
-  double value = 0;
-  auto as_double = std::from_chars(first, last, value);
-  if (as_double.ptr != last) fail(here, "malformed number `" + std::string(first, last) + "`");
-  return value;
-}
-
-std::int64_t Lexer::integer() {
-  Location here = location();
-  bool is_integer = false;
-  std::int64_t value = 0;
-  number(is_integer, value);
-  if (!is_integer) fail(here, "expected an integer of 64 bits");
-  return value;
-}
-
-std::string_view Lexer::until(char end) {
-  std::size_t start = at_;
-  int depth = 0;
-  while (at_ < text_.size() && (depth > 0 || text_[at_] != end)) {
-    if (text_[at_] == '[') ++depth;
-    if (text_[at_] == ']') --depth;
-    if (depth < 0) break;
-    advance();
+void KernelLexer::skip_space() {
+  while (position_ < text_.size()) {
+    char c = text_[position_];
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+      advance(1);
+    } else if (c == '/' && at(position_ + 1) == '/') {
+      while (position_ < text_.size() && text_[position_] != '\n') advance(1);
+    } else {
+      return;
+    }
   }
-  return text_.substr(start, at_ - start);
 }
 
-Location Lexer::location() {
+std::size_t KernelLexer::number_length() const {
+  std::size_t i = position_;
+  while (is_digit(at(i))) ++i;
+  if (at(i) == '.') {
+    ++i;
+    while (is_digit(at(i))) ++i;
+  }
+  if (at(i) == 'e' || at(i) == 'E') {
+    std::size_t exponent = i + 1;
+    if (at(exponent) == '+' || at(exponent) == '-') ++exponent;
+    if (is_digit(at(exponent))) {
+      i = exponent;
+      while (is_digit(at(i))) ++i;
+    }
+  }
+  return i - position_;
+}
+
+KernelToken KernelLexer::string_token(KernelToken token) {
+  token.kind = KernelToken::Kind::string;
+  advance(1);
+  while (true) {
+    char c = at(position_);
+    if (position_ >= text_.size() || c == '\n') {
+      token.kind = KernelToken::Kind::bad;
+      token.text = "a string has no closing quote";
+      return token;
+    }
+    if (c == '"') break;
+    if (c == '\\' && position_ + 1 < text_.size() && at(position_ + 1) != '\n') {
+      advance(1);
+      c = at(position_) == 'n' ? '\n' : at(position_);
+    }
+    token.text += c;
+    advance(1);
+  }
+  advance(1);
+  return token;
+}
+
+KernelToken KernelLexer::next() {
+  std::size_t before = position_;
   skip_space();
-  return {file_, line_, column_, false};
+  KernelToken token;
+  token.line = line_;
+  token.column = column_;
+  token.spaced = position_ != before || position_ == 0;
+  if (position_ >= text_.size()) return token;
+  char c = text_[position_];
+  if (c == '"') return string_token(token);
+  std::size_t length = 1;
+  if (is_letter(c)) {
+    token.kind = KernelToken::Kind::word;
+    while (is_letter(at(position_ + length)) || is_digit(at(position_ + length)) || at(position_ + length) == '.')
+      ++length;
+  } else if (is_digit(c)) {
+    token.kind = KernelToken::Kind::number;
+    length = number_length();
+  } else if (std::string_view("@%#{}[]()<>=+-*/,:").find(c) != std::string_view::npos) {
+    token.kind = KernelToken::Kind::mark;
+    if (c == '+' && at(position_ + 1) == '=') length = 2;
+  } else {
+    token.kind = KernelToken::Kind::bad;
+    bool printable = c >= ' ' && c <= '~';
+    token.text = printable ? "unexpected character `" + std::string(1, c) + "`"
+                           : "unexpected byte " + std::to_string(static_cast<unsigned char>(c));
+    return token;
+  }
+  token.text = text_.substr(position_, length);
+  advance(length);
+  return token;
 }
-
-void Lexer::fail(const std::string& message) { fail(location(), message); }
-void Lexer::fail(Location at, const std::string& message) { throw ParseFailure{std::move(at), message}; }
 
 }  // namespace gradc

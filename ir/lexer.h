@@ -1,51 +1,41 @@
-// The lexer that the parsers of graph and kernel text share: one token ahead, located errors.
+// Tokens of kernel program text, with the place of each.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
-#include "ir/diagnostic.h"
-
 namespace gradc {
 
-// A mistake in the text; caught by the parser's entry point.
-struct ParseFailure {
-  Location location;
-  std::string message;
+struct KernelToken {
+  enum class Kind : std::uint8_t {
+    end,
+    word,    // loop, f32, conv1.weight
+    string,  // "…": text without quotes and escapes
+    number,  // 12, 0.5, 1e-05: unsigned
+    mark,    // one character of punctuation, or +=
+    bad,     // text says what is wrong
+  };
+  Kind kind = Kind::end;
+  std::string text;
+  std::uint32_t line = 1, column = 1;
+  bool spaced = true;  // white space stands before it
 };
 
-class Lexer {
+class KernelLexer {
  public:
-  Lexer(std::string_view text, const std::string& file);
-
-  // Skips white space and comments (`//` to the end of the line), then looks at the next character; 0 at the end.
-  char peek();
-  bool at_end() {
-    skip_space();
-    return at_ >= text_.size();
-  }
-  bool take(std::string_view token);  // punctuation, or a keyword that no identifier character follows
-  void expect(std::string_view token);
-  bool looking_at(std::string_view token);
-  std::string identifier(const char* what);  // letters, digits, `_`, `.`
-  std::string string();                      // "…" with \" \\ \n
-  bool looking_at_number();
-  std::int64_t integer();
-  // A number as written: `is_integer` where it has neither point nor exponent.
-  double number(bool& is_integer, std::int64_t& integer);
-  std::string_view until(char end);  // raw text up to, not including, `end`; nested brackets are kept whole
-  Location location();               // of the next token
-  [[noreturn]] void fail(const std::string& message);
-  [[noreturn]] void fail(Location at, const std::string& message);
+  explicit KernelLexer(std::string_view text) : text_(text) {}
+  KernelToken next();
 
  private:
   void skip_space();
-  void advance();
+  void advance(std::size_t count);
+  char at(std::size_t i) const { return i < text_.size() ? text_[i] : '\0'; }
+  KernelToken string_token(KernelToken token);
+  std::size_t number_length() const;
+
   std::string_view text_;
-  std::shared_ptr<const std::string> file_;
-  std::size_t at_ = 0;
+  std::size_t position_ = 0;
   std::uint32_t line_ = 1, column_ = 1;
 };
 

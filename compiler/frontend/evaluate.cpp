@@ -217,6 +217,14 @@ Operand Evaluator::apply(std::string_view op, std::vector<Operand> operands, con
   return model_.apply(*found, operands, {}, locate_(syntax.offset))[0];
 }
 
+std::vector<Operand> Evaluator::all(const std::vector<SyntaxPtr>& parts) {
+  std::vector<Operand> operands;
+  Mistakes mistakes;
+  for (const SyntaxPtr& part : parts) mistakes.watch([&] { operands.push_back(one(*part)); });
+  mistakes.rethrow();
+  return operands;
+}
+
 Operand Evaluator::unary(const Syntax& syntax) {
   Operand x = one(*syntax.children[0]);
   if (syntax.text == "not") return apply("logical_not", {x}, syntax);
@@ -224,8 +232,8 @@ Operand Evaluator::unary(const Syntax& syntax) {
 }
 
 Operand Evaluator::binary(const Syntax& syntax) {
-  Operand a = one(*syntax.children[0]);
-  Operand b = one(*syntax.children[1]);
+  const std::vector<Operand> both = all(syntax.children);
+  const Operand &a = both[0], &b = both[1];
   if (!a.value && !b.value)
     if (std::optional<double> folded = fold_operator(syntax.text, a.number, b.number)) return *folded;
   if (syntax.text == "**" && !b.value && b.number == 2) return apply("square", {a}, syntax);
@@ -244,26 +252,33 @@ Operand Evaluator::call(const Syntax& syntax) {
   fail(syntax, "unknown function `" + syntax.text + "`" + suggest(syntax.text, names));
 }
 
+Operand Evaluator::keyword_operand(const Op& op, const SyntaxKeyword& keyword, std::size_t position) {
+  Syntax place;
+  place.offset = keyword.offset;
+  auto operand = std::find_if(op.operands.begin(), op.operands.end(),
+                              [&](const OperandSpec& spec) { return spec.name == keyword.name; });
+  if (operand == op.operands.end())
+    fail(place, op.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, attribute_names(op)));
+  if (operand - op.operands.begin() != static_cast<std::ptrdiff_t>(position))
+    fail(place,
+         op.name + ": `" + keyword.name + "` must be operand " + std::to_string(operand - op.operands.begin() + 1));
+  return one(*keyword.value);
+}
+
 Operand Evaluator::call_op(const Op& op, const Syntax& syntax) {
   std::vector<Operand> operands;
-  for (const SyntaxPtr& child : syntax.children) operands.push_back(one(*child));
   Attributes attributes;
-  for (const SyntaxKeyword& keyword : syntax.keywords) {
-    Syntax place;
-    place.offset = keyword.offset;
-    if (const AttributeSpec* spec = op.attribute(keyword.name)) {
-      attributes.set(keyword.name, attribute(*keyword.value, *spec, op.name));
-      continue;
-    }
-    auto operand = std::find_if(op.operands.begin(), op.operands.end(),
-                                [&](const OperandSpec& spec) { return spec.name == keyword.name; });
-    if (operand == op.operands.end())
-      fail(place, op.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, attribute_names(op)));
-    if (operand - op.operands.begin() != static_cast<std::ptrdiff_t>(operands.size()))
-      fail(place,
-           op.name + ": `" + keyword.name + "` must be operand " + std::to_string(operand - op.operands.begin() + 1));
-    operands.push_back(one(*keyword.value));
-  }
+  Mistakes mistakes;
+  mistakes.watch([&] { operands = all(syntax.children); });
+  std::size_t position = syntax.children.size();
+  for (const SyntaxKeyword& keyword : syntax.keywords)
+    mistakes.watch([&] {
+      if (const AttributeSpec* spec = op.attribute(keyword.name))
+        attributes.set(keyword.name, attribute(*keyword.value, *spec, op.name));
+      else
+        operands.push_back(keyword_operand(op, keyword, position++));
+    });
+  mistakes.rethrow();
   std::vector<double> numbers;
   for (const Operand& operand : operands)
     if (!operand.value) numbers.push_back(operand.number);
@@ -279,8 +294,8 @@ Operand Evaluator::call_function(const UserFunction& function, const Syntax& syn
   if (!active_.insert(function.name).second) fail(syntax, "function `" + function.name + "` calls itself");
   Scope inner;
   inner.outer = &globals_;
-  for (std::size_t i = 0; i < function.operands.size(); ++i)
-    inner.names[function.operands[i]] = {one(*syntax.children[i])};
+  const std::vector<Operand> operands = all(syntax.children);
+  for (std::size_t i = 0; i < operands.size(); ++i) inner.names[function.operands[i]] = {operands[i]};
   std::vector<std::string> names;
   for (const auto& [name, preset] : function.arguments) {
     inner.names[name] = {Operand(preset)};
@@ -300,9 +315,11 @@ Operand Evaluator::call_function(const UserFunction& function, const Syntax& syn
     active_.erase(function.name);
     return result;
   } catch (const UserError& error) {
-    Diagnostic diagnostic = error.diagnostics().front();
-    diagnostic.notes.push_back({Severity::note, locate_(syntax.offset), "in this use of `" + function.name + "`", {}});
-    throw UserError(std::move(diagnostic));
+    std::vector<Diagnostic> diagnostics = error.diagnostics();
+    for (Diagnostic& diagnostic : diagnostics)
+      diagnostic.notes.push_back(
+          {Severity::note, locate_(syntax.offset), "in this use of `" + function.name + "`", {}});
+    throw UserError(std::move(diagnostics));
   }
 }
 

@@ -17,6 +17,30 @@ namespace gradc {
 // Thrown where a name stands for something whose own mistake has been reported; caught, never shown.
 struct Poisoned {};
 
+// Gathers the mistakes of parts that don't need one another.
+class Mistakes {
+ public:
+  template <class F>
+  void watch(F part) {
+    try {
+      part();
+    } catch (const UserError& error) {
+      all_.insert(all_.end(), error.diagnostics().begin(), error.diagnostics().end());
+    } catch (const Poisoned&) {
+      poisoned_ = true;
+    }
+  }
+  // All of them in one UserError; Poisoned where there was nothing else; nothing where all went well.
+  void rethrow() {
+    if (!all_.empty()) throw UserError(std::move(all_));
+    if (poisoned_) throw Poisoned{};
+  }
+
+ private:
+  std::vector<Diagnostic> all_;
+  bool poisoned_ = false;
+};
+
 // What a name stands for.
 struct Entry {
   Operand operand{0.0};
@@ -62,10 +86,12 @@ class Evaluator {
 
  private:
   [[noreturn]] void fail(const Syntax& syntax, const std::string& message) const;
+  std::vector<Operand> all(const std::vector<SyntaxPtr>& parts);
   Operand unary(const Syntax& syntax);
   Operand binary(const Syntax& syntax);
   Operand call(const Syntax& syntax);
   Operand call_op(const Op& op, const Syntax& syntax);
+  Operand keyword_operand(const Op& op, const SyntaxKeyword& keyword, std::size_t position);
   Operand call_function(const UserFunction& function, const Syntax& syntax);
   Operand call_mode(const Syntax& syntax);
   Operand index(const Syntax& syntax);

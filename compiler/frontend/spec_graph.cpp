@@ -407,6 +407,7 @@ std::vector<Operand> SpecReader::operands_of(const NodeDeclaration& node, const 
                      : node.function ? node.function->name
                                      : node.block_name;
   std::vector<std::string> names = operand_names(node);
+  Mistakes mistakes;
   for (std::size_t i = 0; i < names.size(); ++i) {
     auto given = node.expressions.find(names[i]);
     if (given == node.expressions.end()) {
@@ -421,12 +422,13 @@ std::vector<Operand> SpecReader::operands_of(const NodeDeclaration& node, const 
     }
     std::string shown;
     for (const auto& [json, syntax] : given->second) {
-      operands.push_back(evaluator(*json, place.scope).one(*syntax));
+      mistakes.watch([&] { operands.push_back(evaluator(*json, place.scope).one(*syntax)); });
       shown += (shown.empty() ? "" : ", ") + quote_json(print_resolved(*syntax, place.scope));
     }
     bool list = node.op && node.op->variadic() && i + 1 == names.size();
     resolved.members.emplace_back(names[i], list ? "[" + shown + "]" : shown);
   }
+  mistakes.rethrow();
   return operands;
 }
 
@@ -440,17 +442,21 @@ Operand SpecReader::build_value(const NodeDeclaration& node, const GraphPlace& p
 Operand SpecReader::build_op(const NodeDeclaration& node, const GraphPlace& place, Value* before,
                              ResolvedNode& resolved) {
   resolved.members.emplace_back("op", quote_json(node.op->name));
-  std::vector<Operand> operands = operands_of(node, place, before, resolved);
+  std::vector<Operand> operands;
   Attributes attributes;
-  for (const AttributeSpec& spec : node.op->attributes) {
-    const Json* json = node.json->find(spec.name);
-    if (json)
-      attributes.set(spec.name, attribute_of(*json, spec, node.op->name, place.scope));
-    else if (!spec.preset)
-      throw UserError(node.json->location(), node.op->name + ": `" + spec.name + "` is missing");
-    const Attribute* value = json ? attributes.find(spec.name) : &*spec.preset;
-    resolved.members.emplace_back(spec.name, to_json(*value));
-  }
+  Mistakes mistakes;
+  mistakes.watch([&] { operands = operands_of(node, place, before, resolved); });
+  for (const AttributeSpec& spec : node.op->attributes)
+    mistakes.watch([&] {
+      const Json* json = node.json->find(spec.name);
+      if (json)
+        attributes.set(spec.name, attribute_of(*json, spec, node.op->name, place.scope));
+      else if (!spec.preset)
+        throw UserError(node.json->location(), node.op->name + ": `" + spec.name + "` is missing");
+      const Attribute* value = json ? attributes.find(spec.name) : &*spec.preset;
+      resolved.members.emplace_back(spec.name, to_json(*value));
+    });
+  mistakes.rethrow();
   return Operand(model_->apply(*node.op, operands, std::move(attributes), node.json->location()));
 }
 

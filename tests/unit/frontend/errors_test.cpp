@@ -266,6 +266,15 @@ TEST_CASE("one mistake does not hide the others, nor make new ones") {
             "{\"name\": \"a\", \"value\": \"x + q\"},\n{\"op\": \"relu\"},\n{\"name\": \"b\", \"value\": \"a + 1\"},\n"
             "{\"op\": \"tanhh\", \"x\": \"x\"}") ==
         "6:8: unknown op `tanhh`; did you mean `tanh`?\n3:29: unknown name `q`\n");
+  CHECK(node_errors(R"j({"name": "a", "value": "q + relu(r) * sum(x, axis=s, kep=true)"})j") ==
+        "3:25: unknown name `q`\n3:34: unknown name `r`\n3:51: unknown name `s`\n"
+        "3:54: sum: unknown argument `kep`; did you mean `keep`?\n");
+  CHECK(node_errors("{\"name\": \"a\", \"value\": \"q\"},\n{\"name\": \"b\", \"value\": \"a + maximum(a, r)\"}") ==
+        "3:25: unknown name `q`\n4:40: unknown name `r`\n");
+  CHECK(node_errors(R"({"op": "matmul", "a": "q", "b": "r"})") == "3:24: unknown name `q`\n3:34: unknown name `r`\n");
+  std::string both = node_errors(R"({"op": "sum", "x": "q", "axis": "x", "keep": 3})");
+  CHECK(both.starts_with("3:21: unknown name `q`\n3:33: sum: `axis`"));
+  CHECK(both.find("\n3:46: sum: `keep`") != std::string::npos);
 }
 
 TEST_CASE("deep and long graphs neither overflow nor hang") {
