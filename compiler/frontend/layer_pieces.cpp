@@ -91,11 +91,13 @@ Sliding slide(LayerCall& call, std::string_view window_name, std::size_t rank) {
   std::string what = std::string(window_name) + " " + by(s.window);
   if (extents != s.window) what += ", dilated to " + by(extents) + ",";
   if (!fits) call.fail(window_name, what + " is larger than its padded input " + by(padded));
+  std::string left_out;
   for (std::size_t d = 0; d < rank; ++d)
     if (std::int64_t rest = (padded[d] - extents[d]) % s.stride[d]; rest != 0)
-      call.warn(call.places.contains("stride") ? "stride" : window_name,
-                what + " with stride " + std::to_string(s.stride[d]) + " leaves out the last " + std::to_string(rest) +
-                    " of " + std::to_string(padded[d]) + " positions of dimension " + std::to_string(d + 2));
+      left_out += (left_out.empty() ? " with stride " + by(s.stride) + " leaves out the last " : ", and the last ") +
+                  std::to_string(rest) + " of " + std::to_string(padded[d]) + " positions of dimension " +
+                  std::to_string(d + 2);
+  if (!left_out.empty()) call.warn(call.places.contains("stride") ? "stride" : window_name, what + left_out);
   return s;
 }
 

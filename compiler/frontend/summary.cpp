@@ -126,16 +126,22 @@ Field field_through(const Window& window, const Field& operand) {
 
 }  // namespace
 
+// As in evaluation, where a normalisation by the statistics of the batch looks at nothing but its element.
 const Field& ModelBuilder::field_of(const Value* wanted) {
   static const Field whole{-1, 1};
   if (wanted->region != &region_) return whole;
+  auto evaluated = [&](const Value* value) -> const Field& {
+    for (auto found = evaluation_.find(value); found != evaluation_.end(); found = evaluation_.find(value))
+      value = found->second;
+    return fields_[value];
+  };
   for (Value* input : inputs_) fields_.try_emplace(input, Field{1, 1});
   for (; fields_until_ < region_.nodes.size(); ++fields_until_) {
     const Node& node = *region_.nodes[fields_until_];
     Window window = window_of(node);
     Field field;
     for (const Value* operand : node.operands) {
-      Field through = field_through(window, fields_[operand]);
+      Field through = field_through(window, evaluated(operand));
       if (through.extent == -1 || field.extent == -1)
         field = {-1, 1};
       else
@@ -143,7 +149,7 @@ const Field& ModelBuilder::field_of(const Value* wanted) {
     }
     for (const auto& result : node.results) fields_[result.get()] = field;
   }
-  return fields_[wanted];
+  return evaluated(wanted);
 }
 
 }  // namespace gradc

@@ -81,6 +81,11 @@ TEST_CASE("LeNet-5 layer by layer") {
   CHECK(layer(*model, "pool1").receptive_field == 6);
   CHECK(layer(*model, "conv2").receptive_field == 14);
   CHECK(layer(*model, "hidden").receptive_field == 0);
+  auto normalised = load(R"j({"inputs": {"x": "f32[N,3,9,9]"}, "graph": [
+      {"op": "conv2d", "name": "a", "x": "x", "filters": 4, "kernel": 3}, {"op": "batch_norm", "name": "n"},
+      {"op": "dropout", "name": "d"}, {"op": "conv2d", "name": "b", "filters": 4, "kernel": 3}]})j");
+  CHECK(layer(*normalised, "n").receptive_field == 3);
+  CHECK(layer(*normalised, "b").receptive_field == 5);
   CHECK(model->batch_symbol == "N");
   REQUIRE(model->program("train"));
   CHECK(model->program("train")->trains);
@@ -147,6 +152,18 @@ TEST_CASE("a width of 5, filter 3, padding 1: the outputs of strides 1, 2 and 3"
   CHECK(width(1, 0) == "f32[N,1,5]");
   CHECK(width(2, 0) == "f32[N,1,3]");
   CHECK(width(3, 1) == "f32[N,1,2]");
+  auto square = load(R"j({"inputs": {"x": "f32[N,1,5,6]"}, "graph": [{"op": "max_pool2d", "x": "x", "window": 2},
+      {"op": "max_pool2d", "window": 2, "padding": [0, 1]}]})j");
+  REQUIRE(square->warnings.size() == 2);
+  CHECK(square->warnings[0].message ==
+        "max_pool2d: window 2x2 with stride 2x2 leaves out the last 1 of 5 positions of dimension 2");
+  CHECK(square->warnings[1].message ==
+        "max_pool2d: window 2x2 with stride 2x2 leaves out the last 1 of 5 positions of dimension 3");
+  auto both = load(R"j({"inputs": {"x": "f32[N,1,5,7]"}, "graph": [{"op": "max_pool2d", "x": "x", "window": 2}]})j");
+  REQUIRE(both->warnings.size() == 1);
+  CHECK(both->warnings[0].message ==
+        "max_pool2d: window 2x2 with stride 2x2 leaves out the last 1 of 5 positions of dimension 2, and the last 1 of "
+        "7 positions of dimension 3");
 }
 
 TEST_CASE("padding: numbers, lists and same") {
