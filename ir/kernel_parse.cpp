@@ -5,7 +5,7 @@
 #include <map>
 
 #include "ir/kernel.h"
-#include "ir/kernel_lexer.h"
+#include "ir/lexer.h"
 
 namespace gradc {
 namespace {
@@ -19,7 +19,7 @@ constexpr int kMaxTerms = 64;
 
 struct ParseFailure {};
 
-using Kind = KernelToken::Kind;
+using Kind = Token::Kind;
 
 class Parser {
  public:
@@ -36,12 +36,12 @@ class Parser {
 
  private:
   // Tokens.
-  [[noreturn]] void fail_at(const KernelToken& at, const std::string& message) {
+  [[noreturn]] void fail_at(const Token& at, const std::string& message) {
     diagnostics_.error(make_location(file_, at.line, at.column), message);
     throw ParseFailure();
   }
   [[noreturn]] void fail(const std::string& message) { fail_at(token_, message); }
-  KernelToken take();
+  Token take();
   std::string describe() const;
   bool is(std::string_view text) const {
     return token_.text == text && (token_.kind == Kind::word || token_.kind == Kind::mark);
@@ -89,8 +89,8 @@ class Parser {
   int kernel_reference();
   std::string reference(int* number);
 
-  KernelLexer lexer_;
-  KernelToken token_;
+  Lexer lexer_;
+  Token token_;
   const std::string& file_;
   Diagnostics& diagnostics_;
   KernelProgram program_;
@@ -100,8 +100,8 @@ class Parser {
   int values_ = 0, variables_ = 1;  // of the kernel at hand
 };
 
-KernelToken Parser::take() {
-  KernelToken taken = std::move(token_);
+Token Parser::take() {
+  Token taken = std::move(token_);
   token_ = lexer_.next();
   if (token_.kind == Kind::bad) fail(token_.text);
   return taken;
@@ -130,7 +130,7 @@ std::string Parser::name(const char* what) {
 }
 
 std::int64_t Parser::integer(const char* what, std::int64_t low, std::int64_t high) {
-  KernelToken at = token_;
+  Token at = token_;
   std::string text = accept("-") ? "-" : "";
   if (token_.kind != Kind::number) fail("expected " + std::string(what) + " instead of " + describe());
   text += take().text;
@@ -147,7 +147,7 @@ std::int64_t Parser::integer(const char* what, std::int64_t low, std::int64_t hi
 }
 
 double Parser::number(DType type) {
-  KernelToken at = token_;
+  Token at = token_;
   bool negative = accept("-");
   double sign = negative ? -1.0 : 1.0;
   if (accept("inf")) return sign * std::numeric_limits<double>::infinity();
@@ -180,7 +180,7 @@ Type Parser::type() {
   expect("[");
   while (!is("]")) {
     if (!result.shape.empty()) expect(",");
-    KernelToken at = token_;
+    Token at = token_;
     result.shape.push_back(Dim(count("a dimension")));
     if (!element_count(result.shape)) fail_at(at, "the shape has more elements than 64 bits count");
   }
@@ -200,7 +200,7 @@ int Parser::value() {
 
 // `letter`: i in kernels, t in the entry.
 int Parser::variable(char letter) {
-  KernelToken at = token_;
+  Token at = token_;
   const std::string what = std::string("a loop variable (") + letter + "0, " + letter + "1, …)";
   std::string text = name(what.c_str());
   std::int64_t number = 0;
@@ -280,7 +280,7 @@ std::string Parser::reference(int* number) {
 }
 
 int Parser::buffer_reference() {
-  KernelToken at = token_;
+  Token at = token_;
   int number = -1;
   std::string text = reference(&number);
   auto found = buffers_.find(text);
@@ -298,7 +298,7 @@ int Parser::buffer_reference() {
 }
 
 int Parser::kernel_reference() {
-  KernelToken at = token_;
+  Token at = token_;
   int number = -1;
   std::string text = reference(&number);
   auto found = kernels_.find(text);
@@ -309,7 +309,7 @@ int Parser::kernel_reference() {
 }
 
 void Parser::buffer() {
-  KernelToken at = token_;
+  Token at = token_;
   KernelBuffer b;
   int number = -1;
   b.name = reference(&number);
@@ -340,7 +340,7 @@ void Parser::buffer() {
 }
 
 void Parser::table(KernelBuffer& buffer) {
-  KernelToken at = token_;
+  Token at = token_;
   Type whole = type();
   if (whole.elements() > kMaxTable)
     fail_at(at,
@@ -392,7 +392,7 @@ Locations Parser::locations() {
 }
 
 void Parser::kernel() {
-  KernelToken at = token_;
+  Token at = token_;
   Kernel k;
   int number = -1;
   k.name = reference(&number);
@@ -485,7 +485,7 @@ Instr Parser::defined() {
   Instr instr;
   instr.result = value();
   expect("=");
-  KernelToken at = token_;
+  Token at = token_;
   auto op = named(Opcode::load);
   if (!op || *op == Opcode::argument) {
     std::vector<std::string> names;

@@ -1,5 +1,5 @@
-// Cuts kernel program text into tokens; `//` starts a comment that ends with its line.
-#include "ir/kernel_lexer.h"
+// Cuts the text of graphs and kernel programs into tokens; `//` starts a comment that ends with its line.
+#include "ir/lexer.h"
 
 #include "ir/code_point.h"
 
@@ -11,7 +11,7 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 
 }  // namespace
 
-void KernelLexer::advance(std::size_t count) {
+void Lexer::advance(std::size_t count) {
   for (; count > 0; --count, ++position_) {
     if (text_[position_] == '\n') {
       ++line_;
@@ -22,7 +22,7 @@ void KernelLexer::advance(std::size_t count) {
   }
 }
 
-void KernelLexer::skip_space() {
+void Lexer::skip_space() {
   while (position_ < text_.size()) {
     char c = text_[position_];
     if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
@@ -35,7 +35,7 @@ void KernelLexer::skip_space() {
   }
 }
 
-std::size_t KernelLexer::number_length() const {
+std::size_t Lexer::number_length() const {
   std::size_t i = position_;
   while (is_digit(at(i))) ++i;
   if (at(i) == '.') {
@@ -53,13 +53,13 @@ std::size_t KernelLexer::number_length() const {
   return i - position_;
 }
 
-KernelToken KernelLexer::string_token(KernelToken token) {
-  token.kind = KernelToken::Kind::string;
+Token Lexer::string_token(Token token) {
+  token.kind = Token::Kind::string;
   advance(1);
   while (true) {
     char c = at(position_);
     if (position_ >= text_.size() || c == '\n') {
-      token.kind = KernelToken::Kind::bad;
+      token.kind = Token::Kind::bad;
       token.text = "a string has no closing quote";
       return token;
     }
@@ -75,10 +75,11 @@ KernelToken KernelLexer::string_token(KernelToken token) {
   return token;
 }
 
-KernelToken KernelLexer::next() {
+Token Lexer::next() {
   std::size_t before = position_;
   skip_space();
-  KernelToken token;
+  Token token;
+  token.offset = position_;
   token.line = line_;
   token.column = column_;
   token.spaced = position_ != before || position_ == 0;
@@ -86,18 +87,18 @@ KernelToken KernelLexer::next() {
   char c = text_[position_];
   if (c == '"') return string_token(token);
   std::size_t length = 1;
-  if (is_letter(c)) {
-    token.kind = KernelToken::Kind::word;
+  if (is_letter(c) || c == '.') {
+    token.kind = Token::Kind::word;
     while (is_letter(at(position_ + length)) || is_digit(at(position_ + length)) || at(position_ + length) == '.')
       ++length;
   } else if (is_digit(c)) {
-    token.kind = KernelToken::Kind::number;
+    token.kind = Token::Kind::number;
     length = number_length();
   } else if (std::string_view("@%#{}[]()<>=+-*/,:").find(c) != std::string_view::npos) {
-    token.kind = KernelToken::Kind::mark;
-    if (c == '+' && at(position_ + 1) == '=') length = 2;
+    token.kind = Token::Kind::mark;
+    if ((c == '+' && at(position_ + 1) == '=') || (c == '-' && at(position_ + 1) == '>')) length = 2;
   } else {
-    token.kind = KernelToken::Kind::bad;
+    token.kind = Token::Kind::bad;
     bool printable = c >= ' ' && c <= '~';
     token.text = printable ? "unexpected character `" + std::string(1, c) + "`"
                            : "unexpected byte " + std::to_string(static_cast<unsigned char>(c));

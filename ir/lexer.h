@@ -1,4 +1,4 @@
-// Tokens of kernel program text, with the place of each.
+// Tokens of graph and kernel text, with the place of each.
 #pragma once
 
 #include <cstdint>
@@ -7,31 +7,33 @@
 
 namespace gradc {
 
-struct KernelToken {
+struct Token {
   enum class Kind : std::uint8_t {
     end,
     word,    // loop, f32, conv1.weight
     string,  // "…": text without quotes and escapes
     number,  // 12, 0.5, 1e-05: unsigned
-    mark,    // one character of punctuation, or +=
+    mark,    // one character of punctuation, or += or ->
     bad,     // text says what is wrong
   };
   Kind kind = Kind::end;
   std::string text;
+  std::size_t offset = 0;  // in the text
   std::uint32_t line = 1, column = 1;
   bool spaced = true;  // white space stands before it
 };
 
-class KernelLexer {
+class Lexer {
  public:
-  explicit KernelLexer(std::string_view text) : text_(text) {}
-  KernelToken next();
+  explicit Lexer(std::string_view text) : text_(text) {}
+  Token next();
+  std::string_view text() const { return text_; }
 
  private:
   void skip_space();
   void advance(std::size_t count);
   char at(std::size_t i) const { return i < text_.size() ? text_[i] : '\0'; }
-  KernelToken string_token(KernelToken token);
+  Token string_token(Token token);
   std::size_t number_length() const;
 
   std::string_view text_;
