@@ -107,7 +107,7 @@ inline Run run_both(const Module& module, const std::string& cpu, int optimize, 
   call.state = state;
   call.workspace = aligned(workspace);
   call.scalars = scalars.data();
-  interpret(run.program, call);
+  CHECK(check_run(run.program, call) == std::vector<std::string>{});
   for (std::size_t i = 0; i < run.got.size(); ++i)
     if (function.results[i].role == Role::state)
       std::memcpy(run.got[i].data(), state + layout.find(function.results[i].name)->offset,
