@@ -94,7 +94,8 @@ Attributes with_defaults(const Op& op, const Attributes& attributes) {
     if (!spec) throw CallError{"unknown attribute `" + name + "`" + suggest(name, attribute_names(op))};
     std::optional<Attribute> fitting = coerced(value, spec->kind);
     if (!fitting)
-      throw CallError{"attribute `" + name + "` must be a " + std::string(name_of(spec->kind)) + ", got " + str(value)};
+      throw CallError{"attribute `" + name + "` must be " + (spec->kind == AttributeKind::integer ? "an " : "a ") +
+                      std::string(name_of(spec->kind)) + ", got " + str(value)};
     result.set(name, *fitting);
   }
   for (const AttributeSpec& spec : op.attributes) {

@@ -83,6 +83,10 @@ Facts facts_of(const Node& node, const Target& target) {
     default:
       break;
   }
+  if (node.op->kind != Kind::elementwise && !node.op->indexed) {  // a composite, a gradient: left for their passes
+    facts.sort = Sort::control;
+    return facts;
+  }
   facts.form = indexed_form(node);
   facts.operations = count_operations(facts.form.body.code);
   if (facts.form.reduction.empty()) {
