@@ -55,6 +55,8 @@ json parse_header(std::string_view text, const std::string& file) {
     return json::parse(text, watch);
   } catch (const json::parse_error& error) {
     throw DataError(file, 8 + static_cast<std::int64_t>(error.byte), "corrupt safetensors header: no valid JSON");
+  } catch (const json::out_of_range&) {
+    throw DataError(file, 8, "corrupt safetensors header: a number is too large");
   }
 }
 

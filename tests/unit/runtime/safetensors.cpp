@@ -79,6 +79,7 @@ TEST_CASE("safetensors: hostile headers") {
   CHECK(has(why(std::string("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10)), "not a safetensors file"));
   CHECK(has(why(std::string("\x40\0\0\0\0\0\0\0{}", 10)), "byte 10: truncated within the safetensors header"));
   CHECK(has(why(with_header("{\"a\":", "")), "no valid JSON"));
+  CHECK(has(why(with_header("{\"a\":1e999}", "")), "a number is too large"));
   CHECK(has(why(with_header("{\"a\":\"\xff\"}", "")), "no valid JSON"));
   const auto one = [](const std::string& value, int bytes = 8) {
     return why(with_header("{\"a\":" + value + "}", std::string(static_cast<std::size_t>(bytes), 'x')));
