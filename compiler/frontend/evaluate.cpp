@@ -291,7 +291,7 @@ Operand Evaluator::call_function(const UserFunction& function, const Syntax& syn
   if (syntax.children.size() != function.operands.size())
     fail(syntax, "`" + function.name + "` takes " + std::to_string(function.operands.size()) + " operands, got " +
                      std::to_string(syntax.children.size()));
-  if (!active_.insert(function.name).second) fail(syntax, "function `" + function.name + "` calls itself");
+  if (active_.contains(function.name)) fail(syntax, "function `" + function.name + "` calls itself");
   Scope inner;
   inner.outer = &globals_;
   const std::vector<Operand> operands = all(syntax.children);
@@ -311,9 +311,8 @@ Operand Evaluator::call_function(const UserFunction& function, const Syntax& syn
   try {
     Evaluator body(model_, inner, globals_, functions_, [&](std::size_t at) { return function.text->inside(at); });
     body.active_ = active_;
-    Operand result = body.evaluate(*function.value);
-    active_.erase(function.name);
-    return result;
+    body.active_.insert(function.name);
+    return body.evaluate(*function.value);
   } catch (const UserError& error) {
     std::vector<Diagnostic> diagnostics = error.diagnostics();
     for (Diagnostic& diagnostic : diagnostics)
