@@ -116,7 +116,7 @@ class BadSpec(BadInput):
                 ('"graph"', '"grahp"', '4:1', '`graph`'),
                 ('"x": "x"', '"x": "labl"', '5:43', '`label`'),
                 ('"sgd"', '"sdg"', '12:24', '`sgd`'),
-                ('"sgd"', '"lion"', '12:24', 'known: adam, adamw, sgd'),
+                ('"sgd"', '"lion"', '12:24', 'known: adagrad, adam, adamw, rmsprop, sgd'),
                 ('"learning_rate"', '"learning_rat"', '12:31', '`learning_rate`'),
                 ('"units": 5', '"units": 5, "init": "nromal(0, 1)"', '5:68', '`normal`'),
                 ('mean(', 'maen(', '11:25', '`mean`'),
