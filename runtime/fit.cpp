@@ -278,8 +278,7 @@ void Fit::begin_with_weights() {
   const LoadReport report = load_weights(SafeTensors::read(options_.weights), table_, state_.data(),
                                          options_.partial_weights ? Match::partial : Match::strict);
   if (!options_.partial_weights) return;
-  if (report.loaded.empty())
-    throw WeightsError(options_.weights, report.missing, report.unexpected, report.different);
+  if (report.loaded.empty()) throw WeightsError(options_.weights, report.missing, report.unexpected, report.different);
   const std::size_t left = report.missing.size() + report.different.size();
   progress_->note(options_.weights + ": " + std::to_string(report.loaded.size()) + " arrays taken, " +
                   std::to_string(left) + " of the model's left as initialised");

@@ -43,7 +43,8 @@ std::vector<bool> read_operands(const Node& node, const Wiring& wiring, const st
   for (std::size_t i = 0; i < wiring.leading; ++i) read[i] = true;
   for (std::size_t r = 0; r < node.regions.size(); ++r) {
     const Region& region = *node.regions[r];
-    const Live live = needs(region, yields_results(*node.op, r) ? results : std::vector<bool>(region.results.size(), true));
+    const Live live =
+        needs(region, yields_results(*node.op, r) ? results : std::vector<bool>(region.results.size(), true));
     for (std::size_t i = wiring.leading; i < read.size(); ++i) {
       if (live.contains(region.parameters[i - wiring.leading].get())) read[i] = true;
     }
