@@ -72,3 +72,60 @@ TEST_CASE("a step of a small convolutional net") {
       "  return %loss, %n_w, %n_b, %n_v, %n_u, %m_w, %m_b, %m_v, %m_u\n}";
   check_step(text, 1e-5);
 }
+
+// Gradients of loops are loops: the state is read in every trip of the first and updated after the second.
+TEST_CASE("a step of a recurrent net") {
+  std::string text =
+      R"(func @train(data %x: f32[5,6,9], data %h0: f32[6,11], data %label: i32[6], state %w: f32[9,11], state %b: f32[11], state %u: f32[11,11], state %v: f32[4,11], state %w.momentum: f32[9,11], state %b.momentum: f32[11], state %u.momentum: f32[11,11], state %v.momentum: f32[4,11], scalar %lr: f32[] = 0.1) -> (data %loss, state %w, state %b, state %u, state %v, state %w.momentum, state %b.momentum, state %u.momentum, state %v.momentum) {
+  %last = scan(%h0, %x) {carried = 1, sliced = 1} (%h: f32[6,11], %x_t: f32[6,9]) {
+    %p = dot(%x_t, %w) {contract_a = [1], contract_b = [0], batch_a = [], batch_b = []}
+    %q = dot(%h, %u) {contract_a = [1], contract_b = [0], batch_a = [], batch_b = []}
+    %wide = broadcast(%b) {shape = shape[6,11], dims = [1]}
+    %s = add(%p, %q)
+    %a = add(%s, %wide)
+    %n = tanh(%a)
+    yield %n
+  }
+  %logits = dot(%last, %v) {contract_a = [1], contract_b = [1], batch_a = [], batch_b = []} : f32[6,4]
+  %4 = softmax_cross_entropy(%logits, %label) : f32[6]
+  %loss = mean(%4) {axis = [0]} : f32[]
+  %g_w, %g_b, %g_u, %g_v = gradient(%loss, %w, %b, %u, %v) : f32[9,11], f32[11], f32[11,11], f32[4,11]
+)" + update("w", "f32[9,11]") +
+      update("b", "f32[11]") + update("u", "f32[11,11]") + update("v", "f32[4,11]") +
+      "  return %loss, %n_w, %n_b, %n_u, %n_v, %m_w, %m_b, %m_u, %m_v\n}";
+  check_step(text, 1e-5);
+}
+
+TEST_CASE("a step through branches and a bounded while") {
+  std::string text =
+      R"(func @train(data %x: f32[5,8], data %p: bool[5], state %w: f32[8], state %w.momentum: f32[8], scalar %lr: f32[] = 0.1) -> (data %loss, state %w, state %w.momentum) {
+  %limit = constant() {value = dense<f32[]: 20>}
+  %zero = constant() {value = dense<f32[]: 0>}
+  %loss = scan(%zero, %x, %p) {carried = 1, sliced = 2} (%sum: f32[], %x_t: f32[8], %p_t: bool[]) {
+    %y = cond(%p_t) () {
+      %grown = while(%x_t) {carried = 1, max_trips = 4} (%a: f32[8]) {
+        %square = multiply(%a, %a)
+        %norm = sum(%square) {axis = [0], keep = false}
+        %more = less(%norm, %limit)
+        yield %more
+      } (%a: f32[8]) {
+        %f = multiply(%a, %w)
+        %g = add(%f, %x_t)
+        yield %g
+      }
+      yield %grown
+    } () {
+      %z = multiply(%x_t, %w)
+      %t = tanh(%z)
+      yield %t
+    }
+    %square = multiply(%y, %y)
+    %norm = sum(%square) {axis = [0], keep = false}
+    %next = add(%sum, %norm)
+    yield %next
+  }
+  %g_w = gradient(%loss, %w) : f32[8]
+)" + update("w", "f32[8]") +
+      "  return %loss, %n_w, %m_w\n}";
+  check_step(text, 1e-4);
+}
