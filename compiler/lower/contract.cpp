@@ -497,6 +497,7 @@ bool lower_contraction(Lowering& lowering, const Node& node, const Group& group)
     facts.access = &task.form.accesses[static_cast<std::size_t>(a)];
     facts.shape = shapes[static_cast<std::size_t>(facts.access->operand)];
     facts.in_memory = lowering.buffers().find(task.operand(a)) >= 0;
+    facts.fixed = lowering.is_fixed(lowering.buffers().find(task.operand(a)));
     facts.coefficients = linear_coefficients(*facts.access, facts.shape, task.form.variables());
   }
   std::vector<std::int64_t> strides = row_major_strides(sizes(value->type.shape)), moves(task.form.variables(), 0);

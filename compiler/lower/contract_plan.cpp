@@ -101,13 +101,14 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
           bool straight = operands[b].coefficients[plan.lane.variable] == 1;
           bool whole = plan.lanes.size() == 1 && plan.lanes[0].size == plan.lanes[0].padded;
           double panels = batch * depth * static_cast<double>(product(n));
-          if (!operands[b].direct() || !straight || !whole) {
+          // What is fixed is packed or copied before the loop.
+          if ((!operands[b].direct() || !straight || !whole) && !operands[b].fixed) {
             bool only_rest = operands[b].direct() && straight;
             panels *=
                 only_rest ? static_cast<double>(plan.lanes.back().padded) / static_cast<double>(plan.lane.extent) : 1;
             plan.cost += panels * (straight ? kPack : kTransposedPack);
           }
-          if (!operands[a].direct()) plan.cost += count_elements(operands[a]) * kCopy;
+          if (!operands[a].direct() && !operands[a].fixed) plan.cost += count_elements(operands[a]) * kCopy;
           double results = batch * static_cast<double>(product(m) * product(n));
           plan.cost += results * (result_coefficients[plan.lane.variable] == 1 ? kStore : kTransposedStore);
           if (plan.cost < best.cost) best = plan;

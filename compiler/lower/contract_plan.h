@@ -13,6 +13,7 @@ namespace gradc {
 // What the plan needs to know of an operand.
 struct OperandFacts {
   bool in_memory = false;  // not computed by the group
+  bool fixed = false;      // it is the same in every trip of the loop around
   std::vector<std::int64_t> shape;
   const OperandAccess* access = nullptr;
   std::vector<std::int64_t> coefficients;  // of every form variable, in elements

@@ -65,6 +65,8 @@ class Lowering {
     }
     internal_error("a group's values could not be put into buffers");
   }
+  // Whether the buffer stays as it is in the loop or branch at hand, so that a copy of it is made once, before.
+  bool is_fixed(int buffer) const { return buffer >= 0 && level_of(buffer) < level(); }
   // Copies of operands made for contractions, by what they hold.
   std::map<std::string, int>& packed() { return packed_; }
 
