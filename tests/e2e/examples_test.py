@@ -6,6 +6,9 @@ from support import EXAMPLES, CommandTest
 
 FEW_EXAMPLES = '640'  # instead of thousands, so that the test is quick
 
+# A difference of free energies, whose gradient counts and not its value; program_examples_test.py has it.
+NO_FALLING_LOSS = {'rbm'}
+
 
 class Examples(CommandTest):
     def specs(self):
@@ -26,7 +29,7 @@ class Examples(CommandTest):
         trained = []
         for spec in self.specs():
             resolved = self.resolved(spec)
-            if 'data' not in resolved or 'plan' in resolved:
+            if 'data' not in resolved or 'plan' in resolved or spec.stem in NO_FALLING_LOSS:
                 continue
             with self.subTest(spec.name):
                 generated = 'generate' in resolved['data']['train']

@@ -1,7 +1,6 @@
 """Several programs in one model: plans, kills in any stage, what is trained by whom; weights of other models; reports;
 watching."""
 import json
-import os
 import signal
 import subprocess
 import time
@@ -9,7 +8,7 @@ import unittest
 
 import numpy as np
 
-from support import GRADC, CommandTest
+from support import GRADC, SOURCE, CommandTest
 
 TWO = {
     'name': 'two',
@@ -202,6 +201,29 @@ class ProgramsTest(CommandTest):
         # y = (6, 0), dL/dy = (12, 0), dL/dw = (24, 0), and 0.125 of it is the whole of w.
         self.assertEqual(watch['w'], {'norm': 3, 'gradient': 24, 'update': 1, 'zeros': 0.5})
         self.assertEqual(watch['y'], {'norm': 6, 'gradient': 12, 'zeros': 0.5})
+
+    def test_plateaus_are_pytorch_s(self):
+        """Rates as tests/golden/optimizers.py has them of PyTorch, one step an epoch, the metric from a table."""
+        lines = (SOURCE / 'tests/golden/optimizers.txt').read_text().splitlines()
+        metric = next([float(n) for n in line.split()[1:]] for line in lines if line.startswith('metric '))
+        cases = [line.split(' | ') for line in lines if line.startswith('plateau ')]
+        self.assertEqual(len(cases), 4)
+        self.write('x.csv', '1\n1\n')
+        for name, schedule, rates in cases:
+            monitor = {'highest' if 'highest' in name else 'lowest': 'm'}
+            spec = {'inputs': {'x': 'f64[N]'}, 'parameters': {'w': {'type': 'f64[1]', 'init': 'zeros'}},
+                    'constants': {'table': {'type': f'f64[{len(metric)}]', 'value': metric}},
+                    'programs': {'train': {
+                        'minimize': 'sum(w) * mean(x)', 'epochs': len(metric), 'monitor': monitor,
+                        'optimizer': {'kind': 'sgd', 'learning_rate': json.loads(schedule)},
+                        'report': {'m': 'gather(table, cast(step, dtype=i32))', 'now': 'sum(w)'}}},
+                    'data': {'train': {'format': 'csv', 'x': 'x.csv'}, 'batch': 2}}
+            with self.subTest(name):
+                self.train(name.split()[1], spec=spec)
+                weights = [line['train']['now'] for line in self.lines(name.split()[1])]
+                weights.append(self.state(name.split()[1])['w'][0])
+                found = [a - b for a, b in zip(weights, weights[1:])]
+                np.testing.assert_allclose(found, [float(n) for n in rates.split()], atol=1e-12)
 
     def test_early_stopping_from_spec_and_command(self):
         spec = json.loads(json.dumps(TWO))

@@ -3,6 +3,7 @@
 A line: optimizer NAME | JSON of a gradc optimizer | the weights after each of the steps, with the gradients of GRADIENTS
         clip NAME | JSON | the same with sgd, both weights together
         schedule NAME | JSON of a gradc schedule | the rate of each step, 4 steps an epoch
+        plateau NAME | JSON of a gradc schedule | the rate of each epoch, with the monitored metrics of the line `metric`
 """
 import os
 import warnings
@@ -72,6 +73,16 @@ SCHEDULES = {  # name: gradc, PyTorch, whether PyTorch's counts epochs
                 lambda o: S.LambdaLR(o, lambda t: min(1, (t + 1) / 8)), False),
 }
 
+METRIC = [5, 4, 3.9, 3.9, 3.95, 3.8999, 4, 3, 3.1, 3.2, 3.3, 3.4, 2.9999, 3, 3, 2.5, 2.5, 2.5, 2.5, 2.6, 2.4, 2.7, 2.8, 2.9]
+PLATEAUS = {
+    "lowest": ('{"schedule": "plateau", "start": 0.1, "factor": 0.5, "patience": 2}', dict(factor=0.5, patience=2)),
+    "eager": ('{"schedule": "plateau", "start": 0.1, "factor": 0.1, "patience": 0, "threshold": 0.05, "minimum": 0.001}',
+              dict(factor=0.1, patience=0, threshold=0.05, min_lr=0.001)),
+    "cooldown": ('{"schedule": "plateau", "start": 0.1, "factor": 0.5, "patience": 1, "cooldown": 3}',
+                 dict(factor=0.5, patience=1, cooldown=3)),
+    "highest": ('{"schedule": "plateau", "start": 0.1, "factor": 0.5, "patience": 3}', dict(factor=0.5, patience=3, mode="max")),
+}
+
 
 def numbers(values):
     return " ".join(repr(float(v)) for v in values)
@@ -103,11 +114,23 @@ def rates_of(make, epochs):
     return numbers(out)
 
 
+def plateau_of(options):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
+    schedule = S.ReduceLROnPlateau(optimizer, eps=0, **options)
+    out = []
+    for value in METRIC:
+        out.append(optimizer.param_groups[0]["lr"])
+        schedule.step(value)
+    return numbers(out)
+
+
 lines = ["start " + numbers(START)] + ["gradient " + numbers(g) for g in GRADIENTS]
 lines += [f"optimizer {name} | {json} | {weights_of(make)}" for name, (json, make) in OPTIMIZERS.items()]
 for name, (json, clip) in CLIPS.items():
     decay = 0.1 if "weight_decay" in json else 0
     lines.append(f"clip {name} | {json} | {weights_of(lambda w: torch.optim.SGD(w, 0.1, weight_decay=decay), clip)}")
 lines += [f"schedule {name} | {json} | {rates_of(make, epochs)}" for name, (json, make, epochs) in SCHEDULES.items()]
+lines.append("metric " + numbers(METRIC))
+lines += [f"plateau {name} | {json} | {plateau_of(options)}" for name, (json, options) in PLATEAUS.items()]
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "optimizers.txt"), "w") as file:
     file.write("\n".join(lines) + "\n")
