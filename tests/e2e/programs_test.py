@@ -131,6 +131,33 @@ class ProgramsTest(CommandTest):
                 self.assertIn(wanted, said)
                 self.assertRegex(said, r'model.json:1:\d+: error: ')
 
+    def test_mistakes_in_optimizers_and_reports(self):
+        cosine = {'schedule': 'cosine', 'start': 0.1, 'epochs': 3}
+        mistakes = [
+            ({'optimizer': {'kind': 'sgd', 'learning_rate': dict(cosine, schedule='cosin')}}, 'unknown schedule `cosin`; did you mean `cosine`?'),
+            ({'optimizer': {'kind': 'sgd', 'learning_rate': dict(cosine, steps=4)}}, 'cosine has both `epochs` and `steps`'),
+            ({'optimizer': {'kind': 'sgd', 'learning_rate': {'schedule': 'cosine', 'start': 0.1}}}, 'cosine needs `epochs` or `steps`, its length'),
+            ({'optimizer': {'kind': 'sgd', 'learning_rate': dict(cosine, end=-1)}}, 'sgd: `learning_rate` must be 0 or more, got -1 (`end` of the schedule)'),
+            ({'optimizer': {'kind': 'sgd', 'learning_rate': dict(cosine, warm_up={'epoch': 1})}}, '`epoch`'),
+            ({'optimizer': {'kind': 'sgd', 'momentum': {'schedule': 'plateau', 'start': 0.5}}}, '`momentum` can\'t follow `plateau`'),
+            ({'optimizer': {'kind': 'rmsprop', 'alpha': 1.5}}, 'rmsprop: `alpha` must be at least 0 and less than 1, got 1.5'),
+            ({'optimizer': {'kind': 'adagrad', 'clip_norm': -1}}, 'adagrad: `clip_norm` must be 0 or more, got -1'),
+            ({'accumulate': 0}, '`accumulate`'),
+            ({'monitor': {'highest': 'a', 'lowest': 'b'}}, '`monitor` needs either `highest` or `lowest`'),
+            ({'report': {'r': {'value': 'logits', 'reduce': 'avg'}}}, 'unknown reduction `avg`'),
+            ({'report': {'r': {'value': 'logits', 'reduce': 'confusion'}}}, 'needs `target`'),
+            ({'report': {'r': {'value': 'logits', 'target': 'sum(x, axis=1)', 'reduce': 'confusion'}}}, 'confusion: its target must be classes'),
+            ({'report': {'r': {'value': 'label', 'target': 'label', 'reduce': 'confusion'}}}, 'say how many `classes` there are'),
+        ]
+        for more, wanted in mistakes:
+            with self.subTest(wanted):
+                spec = dict(TWO, programs={'train': dict({'minimize': 'mean(softmax_cross_entropy(logits, label))'}, **more)})
+                del spec['plan']
+                self.write('model.json', spec)
+                said = self.run_command('check', 'model.json', check=1).stderr
+                self.assertIn(wanted, said)
+                self.assertRegex(said, r'model.json:1:\d+: error: ')
+
     def test_weights_of_another_model_are_taken_where_they_match(self):
         self.train('first')
         wide = json.loads(json.dumps(TWO))
