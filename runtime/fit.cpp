@@ -126,7 +126,7 @@ class Fit {
   const FitOptions& options_;
   std::vector<Stage> plan_;
   ThreadPool pool_;
-  std::vector<std::unique_ptr<StageRun>> runs_;  // of all stages until the state is made, then of the one at hand
+  std::vector<std::unique_ptr<StageRun>> runs_;  // by stage: all until the state is made, then the one at hand
   StageRun* run_ = nullptr;
   std::optional<Program> test_;
   double last_loss_ = 0;
@@ -513,20 +513,15 @@ FitResult Fit::end(const std::string& reason) {
   return std::move(result_);
 }
 
-// What a stage needs that its checkpoint does not hold.
+// What a stage needs that its checkpoint does not hold; the data of the others is freed.
 void Fit::begin_stage() {
-  const std::string old_test = test_ ? test_->name() : "";
-  if (runs_.size() != 1 || &run_->stage() != &stage()) {
-    std::unique_ptr<StageRun> own =
-        runs_.size() == plan_.size() && run_ == runs_[static_cast<std::size_t>(place_.stage)].get()
-            ? std::move(runs_[static_cast<std::size_t>(place_.stage)])
-            : run_of(stage());
-    runs_.clear();
-    runs_.push_back(std::move(own));
-    run_ = runs_[0].get();
-  }
+  const auto index = static_cast<std::size_t>(place_.stage);
+  for (std::size_t i = 0; i < runs_.size(); ++i)
+    if (i != index) runs_[i].reset();
+  if (!runs_[index]) runs_[index] = run_of(stage());
+  run_ = runs_[index].get();
   place_.batch = batch_of(stage());
-  if (stage().test.name != old_test || plan_.size() > 1) prepare_tests();
+  if (plan_.size() > 1) prepare_tests();
   for (const auto& player : run_->players())
     if (player->use.plateau)
       player->program.set_where_known("plateau_factor", place_.plateaus[player->use.name].factor);
