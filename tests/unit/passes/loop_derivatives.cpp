@@ -429,3 +429,45 @@ TEST_CASE("residuals that are emitted already are not emitted twice") {
   const Node& forward = *module->functions[0]->body.nodes[0];
   CHECK(forward.results.size() == 3);
 }
+
+TEST_CASE("calls, composites, images and vectors of constants inside loops go through every pass") {
+  const std::string text =
+      R"(func @cell(data %h: f64[1,2,3,3], data %x: f64[1,1,3,3], data %w: f64[2,1,3,3]) -> (data n) {
+    %c = convolution(%x, %w) {low = [1, 1], high = [1, 1]}
+    %p = max_pool(%c) {window = [3, 3], stride = [1, 1], low = [1, 1], high = [1, 1]}
+    %s = add(%h, %p)
+    %n = softmax(%s) {axis = 1}
+    return %n
+  }
+  func @f(data %h: f64[1,2,3,3], data %x: f64[3,1,1,3,3], data %w: f64[2,1,3,3]) -> (data s, data dh, data dx, data dw) {
+    %y, %z = scan(%h, %x) {carried = 1, sliced = 1} (%a: f64[1,2,3,3], %b: f64[1,1,3,3]) {
+      %n = call(%a, %b, %w) {callee = "cell", types = "f64[1,2,3,3]"}
+      %half = constant() {value = dense<f64[]: 0.5>}
+      %wide = broadcast(%half) {shape = [1, 2, 3, 3], dims = []}
+      %m = multiply(%n, %wide)
+      yield %m, %n
+    }
+    %q = multiply(%z, %z)
+    %t = sum(%q)
+    %u = sum(%y)
+    %s = multiply(%t, %u)
+    %dh, %dx, %dw = gradient(%s, %h, %x, %w)
+    return %s, %dh, %dx, %dw
+  })";
+  const auto results = [&](const std::vector<std::string>& passes) {
+    const std::unique_ptr<Module> module = parse(text);
+    run_passes(*module, passes);
+    const Function& function = *module->functions[1];
+    return interpret(function, arguments_for(function, 0, 7));
+  };
+  const std::vector<Tensor> plain = results({"inline_calls", "grad"});
+  check_all_near(results({"inline_calls", "grad", "expand_composites", "eliminate_common_subexpressions", "simplify",
+                          "fold_constants", "eliminate_dead_code"}),
+                 plain, 0);
+  // Sums in another order.
+  check_all_near(results({"inline_calls", "grad", "expand_composites", "eliminate_common_subexpressions", "simplify",
+                          "hoist_from_scan", "choose_layout", "simplify", "eliminate_common_subexpressions",
+                          "eliminate_dead_code"}),
+                 plain, 1e-12);
+  check_all_near(results({"inline_calls", "grad", "expand_composites", "choose_layout", "simplify"}), plain, 1e-12);
+}
