@@ -34,7 +34,7 @@ struct Stacking {
     for (std::size_t i = 0; i < operands.size(); ++i) result.push_back(stacked(i));
     return result;
   }
-  Value* make(std::vector<Value*> values, Attributes changed) const {
+  Value* make(std::vector<Value*> values, const Attributes& changed) const {
     Attributes all = node.attributes;
     for (const auto& [name, value] : changed) all.set(name, value);
     return builder.make(*node.op, std::move(values), std::move(all))[0];
@@ -249,7 +249,7 @@ bool Outside::follows(const Value* inside, const std::function<bool(const Value*
 Rounds Outside::get(Builder& builder, Value* inside) {
   const auto known = known_.find(inside);
   if (known != known_.end()) return known->second;
-  ensure(inside->node != nullptr, "a value outside of a loop follows from known ones");
+  if (!inside->node) internal_error("a value outside of a loop follows from known ones");
   const Node& node = *inside->node;
   std::vector<Rounds> operands;
   bool any = false;
