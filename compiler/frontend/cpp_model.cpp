@@ -416,23 +416,33 @@ std::unique_ptr<ModelGraph> Model::graph() const { return builder_->graph(); }
 
 namespace {
 
-Expr call_layer(ModelBuilder& model, std::string_view layer, const std::string& name, const std::vector<Expr>& operands,
-                const LayerArguments& arguments, bool shared, const Location& at) {
+using OptionalExprs = std::vector<std::optional<Expr>>;
+
+// The layer's own result, then those with names.
+std::vector<Expr> call_layer(ModelBuilder& model, std::string_view layer, const std::string& name,
+                             const OptionalExprs& operands, const LayerArguments& arguments, bool shared,
+                             const Location& at) {
   const LayerSpec* spec = find_layer(layer);
   ensure(spec, "a layer of the C++ API is not in the table");
   if (!name.empty()) check_name(name, at);
-  if (operands.size() != spec->operands.size())
-    throw UserError(at, spec->name + ": takes " + std::to_string(spec->operands.size()) + " operands, got " +
-                            std::to_string(operands.size()));
+  if (operands.size() > spec->operands.size() || operands.size() < spec->required_operands())
+    throw UserError(at, spec->name + ": takes " + std::to_string(spec->required_operands()) +
+                            (spec->optional_operands ? " to " + std::to_string(spec->operands.size()) : "") +
+                            " operands, got " + std::to_string(operands.size()));
   LayerCall call{model, *spec, name, name, {}, {}, at, {}, shared};
-  for (const Expr& operand : operands) call.operands.push_back(value_of(operand, model, at));
+  for (const std::optional<Expr>& operand : operands)
+    call.operands.push_back(operand ? value_of(*operand, model, at) : nullptr);
   for (const auto& [key, value] : arguments) {
     const LayerAttribute* attribute = spec->attribute(key);
     ensure(attribute, "a layer of the C++ API is given an attribute that is not in the table");
     call.attributes.emplace(key, std::visit(ToLayerValue{*attribute, at}, value));
   }
-  return {model, build_layer(call)};
+  std::vector<Expr> results = {Expr(model, build_layer(call))};
+  for (const auto& [result, value] : call.results) results.emplace_back(model, value);
+  return results;
 }
+
+OptionalExprs all_given(const std::vector<Expr>& operands) { return {operands.begin(), operands.end()}; }
 
 }  // namespace
 
@@ -449,21 +459,26 @@ Layer::Layer(Model& model, std::string_view layer, const std::string& name, Laye
 }
 
 Expr Layer::operator()(const std::vector<Expr>& operands, Place at) {
-  Expr result =
-      call_layer(*data_->model, data_->layer, data_->name, operands, data_->arguments, data_->built, location_of(at));
+  Expr result = call_layer(*data_->model, data_->layer, data_->name, all_given(operands), data_->arguments,
+                           data_->built, location_of(at))[0];
   data_->built = true;
   return result;
 }
 
 Expr apply_layer(ModelBuilder& model, std::string_view layer, const std::string& name,
                  const std::vector<Expr>& operands, const LayerArguments& arguments, Place at) {
-  return call_layer(model, layer, name, operands, arguments, false, location_of(at));
+  return call_layer(model, layer, name, all_given(operands), arguments, false, location_of(at))[0];
 }
 
 Expr apply_layer(const std::vector<Expr>& operands, std::string_view layer, const LayerArguments& arguments,
                  Place place) {
   Location at = location_of(place);
-  return call_layer(model_of(operands, layer, at), layer, "", operands, arguments, false, at);
+  return call_layer(model_of(operands, layer, at), layer, "", all_given(operands), arguments, false, at)[0];
+}
+
+std::vector<Expr> apply_layer_all(ModelBuilder& model, std::string_view layer, const std::string& name,
+                                  const OptionalExprs& operands, const LayerArguments& arguments, Place at) {
+  return call_layer(model, layer, name, operands, arguments, false, location_of(at));
 }
 
 Expr Linear::operator()(const Expr& x, Place at) {

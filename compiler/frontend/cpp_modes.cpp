@@ -1,5 +1,6 @@
 // The modes of differentiation of the C++ API.
 #include "compiler/frontend/cpp_access.h"
+#include "compiler/frontend/custom.h"
 #include "compiler/frontend/modes.h"
 
 namespace gradc {
@@ -54,6 +55,31 @@ Expr hvp(const Expr& output, const Expr& wrt, const Expr& vector, Place at) {
 
 Expr jacobian(const Expr& y, const Expr& wrt, Place at) { return apply("jacobian", {{y}, {wrt}}, at)[0]; }
 Expr hessian(const Expr& output, const Expr& wrt, Place at) { return apply("hessian", {{output}, {wrt}}, at)[0]; }
+
+Expr custom_vjp(
+    const std::vector<Expr>& operands, const std::function<Expr(const std::vector<Expr>& operands)>& body,
+    const std::function<std::vector<Expr>(const std::vector<Expr>& operands, Expr result, Expr cotangent)>& vjp,
+    Place place) {
+  const Location at = location_of(place);
+  ModelBuilder& model = model_of(operands, "custom_vjp", at);
+  CustomRequest request{"custom_vjp", {}, at};
+  for (const Expr& operand : operands) request.operands.push_back({operand.name(), operand_of(operand, model, at), at});
+  auto wrapped = [&](const LoopValues& values) {
+    std::vector<Expr> exprs;
+    for (Value* value : values) exprs.emplace_back(model, value);
+    return exprs;
+  };
+  Value* made = custom(
+      model, request,
+      [&](const LoopValues& values) { return LoopValue{"", operand_of(body(wrapped(values)), model, at), at}; },
+      [&](const LoopValues& values, Value* result, Value* cotangent) {
+        std::vector<LoopValue> found;
+        for (const Expr& expr : vjp(wrapped(values), Expr(model, result), Expr(model, cotangent)))
+          found.push_back({"", operand_of(expr, model, at), at});
+        return found;
+      });
+  return {model, made};
+}
 
 }  // namespace api
 }  // namespace gradc

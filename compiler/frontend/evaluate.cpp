@@ -6,6 +6,7 @@
 #include <limits>
 #include <numbers>
 
+#include "compiler/frontend/custom.h"
 #include "compiler/frontend/modes.h"
 
 namespace gradc {
@@ -194,8 +195,8 @@ Operand Evaluator::name(const Syntax& syntax) {
     if (entry->poisoned) throw Poisoned{};
     return entry->operand;
   }
-  if (!scope_.prefix.empty())
-    if (Value* state = model_.find_state(scope_.prefix + text)) return state;
+  for (const Scope* scope = &scope_; scope; scope = scope->outer)
+    if (Value* state = scope->prefix.empty() ? nullptr : model_.find_state(scope->prefix + text)) return state;
   if (Value* state = model_.find_state(text)) return state;
   if (text == "pi") return std::numbers::pi;
   if (text == "inf") return std::numeric_limits<double>::infinity();
@@ -288,36 +289,78 @@ Operand Evaluator::call_op(const Op& op, const Syntax& syntax) {
 }
 
 Operand Evaluator::call_function(const UserFunction& function, const Syntax& syntax) {
+  if (!function.value) throw Poisoned{};
   if (syntax.children.size() != function.operands.size())
     fail(syntax, "`" + function.name + "` takes " + std::to_string(function.operands.size()) + " operands, got " +
                      std::to_string(syntax.children.size()));
-  if (active_.contains(function.name)) fail(syntax, "function `" + function.name + "` calls itself");
-  Scope inner;
-  inner.outer = &globals_;
   const std::vector<Operand> operands = all(syntax.children);
-  for (std::size_t i = 0; i < operands.size(); ++i) inner.names[function.operands[i]] = {operands[i]};
   std::vector<std::string> names;
-  for (const auto& [name, preset] : function.arguments) {
-    inner.names[name] = {Operand(preset)};
-    names.push_back(name);
-  }
+  for (const auto& [name, preset] : function.arguments) names.push_back(name);
+  std::map<std::string, double> arguments;
   for (const SyntaxKeyword& keyword : syntax.keywords) {
     Syntax place;
     place.offset = keyword.offset;
     if (!std::count(names.begin(), names.end(), keyword.name))
       fail(place, function.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, names));
-    inner.names[keyword.name] = {Operand(number(*keyword.value))};
+    arguments[keyword.name] = number(*keyword.value);
   }
-  try {
-    Evaluator body(model_, inner, globals_, functions_, [&](std::size_t at) { return function.text->inside(at); });
+  return apply_function(function, operands, arguments, locate_(syntax.offset));
+}
+
+Operand Evaluator::apply_function(const UserFunction& function, const std::vector<Operand>& operands,
+                                  const std::map<std::string, double>& arguments, const Location& at) {
+  if (active_.contains(function.name)) throw UserError(at, "function `" + function.name + "` calls itself");
+  Scope inner;
+  inner.outer = &globals_;
+  for (const auto& [name, preset] : function.arguments) {
+    auto given = arguments.find(name);
+    inner.names[name] = {Operand(given == arguments.end() ? preset : given->second)};
+  }
+  auto bind = [&](const LoopValues& values) {
+    for (std::size_t i = 0; i < values.size(); ++i) inner.names[function.operands[i]] = {values[i]};
+  };
+  auto expression = [&](const Syntax& syntax, const Json& text) {
+    Evaluator body(model_, inner, globals_, functions_, [&text](std::size_t offset) { return text.inside(offset); });
     body.active_ = active_;
     body.active_.insert(function.name);
-    return body.evaluate(*function.value);
+    return body.one(syntax);
+  };
+  try {
+    Operand result(0.0);
+    if (function.gradient.empty()) {
+      for (std::size_t i = 0; i < operands.size(); ++i) inner.names[function.operands[i]] = {operands[i]};
+      result = expression(*function.value, *function.text);
+    } else {
+      CustomRequest request{function.name, {}, at};
+      for (std::size_t i = 0; i < operands.size(); ++i)
+        request.operands.push_back({function.operands[i], operands[i], at});
+      auto body = [&](const LoopValues& values) {
+        bind(values);
+        return LoopValue{"value", expression(*function.value, *function.text), function.text->location()};
+      };
+      auto gradient = [&](const LoopValues& values, Value* made, Value* cotangent) {
+        bind(values);
+        inner.names["result"] = {made};
+        inner.names["cotangent"] = {cotangent};
+        std::vector<LoopValue> cotangents;
+        for (const std::string& operand : function.operands) {
+          auto given = function.gradient.find(operand);
+          if (given == function.gradient.end()) {
+            cotangents.push_back({operand, Operand(0.0), at});  // an integer's, or zero
+            continue;
+          }
+          const auto& [syntax, text] = given->second;
+          cotangents.push_back({operand, expression(*syntax, *text), text->location()});
+        }
+        return cotangents;
+      };
+      result = custom(model_, request, body, gradient);
+    }
+    return result;
   } catch (const UserError& error) {
     std::vector<Diagnostic> diagnostics = error.diagnostics();
     for (Diagnostic& diagnostic : diagnostics)
-      diagnostic.notes.push_back(
-          {Severity::note, locate_(syntax.offset), "in this use of `" + function.name + "`", {}});
+      diagnostic.notes.push_back({Severity::note, at, "in this use of `" + function.name + "`", {}});
     throw UserError(std::move(diagnostics));
   }
 }

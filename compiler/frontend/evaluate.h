@@ -52,8 +52,10 @@ struct UserFunction {
   std::string name;
   std::vector<std::string> operands;
   std::vector<std::pair<std::string, double>> arguments;  // with presets
-  SyntaxPtr value;
-  const Json* text = nullptr;  // the string, for places
+  SyntaxPtr value;                                        // null where its declaration has a mistake
+  const Json* text = nullptr;                             // the string, for places
+  // Of each operand that has one: an expression of the operands, `result` and `cotangent`. Empty: derived.
+  std::map<std::string, std::pair<SyntaxPtr, const Json*>, std::less<>> gradient;
 };
 
 // Names in a graph, and those around it.
@@ -75,6 +77,9 @@ class Evaluator {
             std::function<Location(std::size_t)> locate)
       : model_(model), scope_(scope), globals_(globals), functions_(functions), locate_(std::move(locate)) {}
 
+  // A user's function on its operands, with its arguments that are given; `at` is its use.
+  Operand apply_function(const UserFunction& function, const std::vector<Operand>& operands,
+                         const std::map<std::string, double>& arguments, const Location& at);
   Operand evaluate(const Syntax& syntax);  // may be several results
   Operand one(const Syntax& syntax);       // an error where it is several
   Value* value(const Syntax& syntax);      // a number becomes an f32 scalar

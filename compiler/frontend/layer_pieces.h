@@ -14,6 +14,7 @@ void add_dense_layers(std::vector<LayerSpec>& table);
 void add_normalization_layers(std::vector<LayerSpec>& table);
 void add_pooling_layers(std::vector<LayerSpec>& table);
 void add_random_layers(std::vector<LayerSpec>& table);
+void add_recurrent_layers(std::vector<LayerSpec>& table);
 
 std::string by(const IntList& list);  // "5x3"
 

@@ -63,6 +63,7 @@ std::vector<LayerSpec> make_layers() {
   add_normalization_layers(table);
   add_pooling_layers(table);
   add_random_layers(table);
+  add_recurrent_layers(table);
   std::sort(table.begin(), table.end(), [](const LayerSpec& a, const LayerSpec& b) { return a.name < b.name; });
   return table;
 }
@@ -94,6 +95,13 @@ std::string wrong_value(const LayerAttribute& attribute, const LayerValue& value
     return "";
   };
   switch (attribute.kind) {
+    case LayerAttributeKind::choice: {
+      const std::string& given = std::get<std::string>(value);
+      if (std::count(attribute.choices.begin(), attribute.choices.end(), given) > 0) return "";
+      std::string words;
+      for (const std::string& word : attribute.choices) words += (words.empty() ? "" : " or ") + word;
+      return what + words + ", got `" + given + "`" + suggest(given, attribute.choices);
+    }
     case LayerAttributeKind::size:
     case LayerAttributeKind::sizes:
       return below(1, "a positive integer");
@@ -133,6 +141,8 @@ Value* build_layer(LayerCall& call) {
   try {
     Value* result = layer.build(call).value();
     if (result->node && result->name.empty()) result->name = call.name;
+    for (const auto& [name, value] : call.results)
+      if (value->node && value->name.empty()) value->name = call.name + "." + name;
     call.model.record(mark, call.name, layer.name, result, call.location);
     return result;
   } catch (const UserError& error) {

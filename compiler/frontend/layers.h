@@ -18,6 +18,7 @@ enum class LayerAttributeKind : std::uint8_t {
   sizes,        // a size, or a list with one for each spatial dimension
   padding,      // an integer of 0 or more, a list of them, or "same"
   initializer,  // "normal(0, 1)"
+  choice,       // one of some words
 };
 
 // One value for all kinds: sizes and padding are lists, "same" is a string.
@@ -30,6 +31,7 @@ struct LayerAttribute {
   std::optional<LayerValue> preset;   // none: must be given, or `derived` says what it is then
   std::string derived;                // "the window": what stands in where it is not given
   double low = -1e300, high = 1e300;  // number: bounds, the upper one exclusive
+  std::vector<std::string> choices = {};
 };
 
 struct LayerSpec;
@@ -38,13 +40,14 @@ struct LayerSpec;
 struct LayerCall {
   ModelBuilder& model;
   const LayerSpec& layer;
-  std::string name;  // of its result; may be empty
-  std::string path;  // prefix of its parameters; "" where it owns none
-  std::vector<Value*> operands;
+  std::string name;              // of its result; may be empty
+  std::string path;              // prefix of its parameters; "" where it owns none
+  std::vector<Value*> operands;  // null where one of the optional ones is not given
   std::map<std::string, LayerValue, std::less<>> attributes;
   Location location;
-  std::map<std::string, Location, std::less<>> places;  // of attributes, where known
-  bool shared = false;                                  // parameters exist already
+  std::map<std::string, Location, std::less<>> places;       // of attributes, where known
+  bool shared = false;                                       // parameters exist already
+  std::vector<std::pair<std::string, Value*>> results = {};  // beside the layer's own, as LayerSpec::results
 
   Term x(std::size_t i = 0) { return model.at(location).term(operands[i]); }
   bool has(std::string_view name) const { return attributes.find(name) != attributes.end(); }
@@ -70,7 +73,10 @@ struct LayerSpec {
   std::vector<LayerAttribute> attributes;
   bool owns_parameters = false;
   std::function<Term(LayerCall&)> build;
+  std::size_t optional_operands = 0;      // how many of the last may be left out
+  std::vector<std::string> results = {};  // names of what it yields beside its own result: `name.h`
 
+  std::size_t required_operands() const { return operands.size() - optional_operands; }
   const LayerAttribute* attribute(std::string_view name) const;
 };
 

@@ -33,7 +33,13 @@ class OpenRegion {
     region_->results = results;
   }
   bool uses(const Value* value) const { return count_uses(*region_).contains(value); }
-  void drop_last_parameter() { region_->parameters.pop_back(); }
+  // Out of the region, but not out of memory: it may be known by its address.
+  void drop_last_parameter() {
+    auto apart = std::make_unique<Region>();
+    apart->parameters.push_back(std::move(region_->parameters.back()));
+    region_->parameters.pop_back();
+    model_.abandon(std::move(apart));
+  }
   std::unique_ptr<Region> take() { return std::move(region_); }
 
  private:
@@ -186,9 +192,11 @@ std::vector<Value*> while_loop(ModelBuilder& model, const WhileRequest& request,
   Builder& builder = model.at(request.at);
   const std::size_t carried = operands.size();
   if (counts) operands.push_back(builder.constant(DType::i64, 0));
+  if (!counts) {
+    asks.drop_last_parameter();
+    works.drop_last_parameter();
+  }
   auto regions = list_of(asks, &works);
-  if (!counts)
-    for (const auto& region : regions) region->parameters.pop_back();
   Attributes attributes = {{"carried", std::ssize(operands)}, {"max_trips", request.max_trips}};
   std::vector<Value*> made = builder.make(op_named("while"), operands, attributes, std::move(regions));
   made.resize(carried);

@@ -191,6 +191,7 @@ Location ModelBuilder::location_of(const Value* value) const {
 std::vector<Diagnostic> ModelBuilder::notes_on(std::span<Value* const> operands, const Location& at) const {
   std::vector<Diagnostic> notes;
   for (const Value* operand : operands) {
+    if (!operand) continue;
     Location from = location_of(operand);
     if (!from.known() || from == at) continue;
     std::string name = operand->name.empty() ? "its operand" : "`" + operand->name + "`";
@@ -259,6 +260,8 @@ std::vector<Value*> ModelBuilder::apply(const Op& op, std::span<const Operand> o
                                         const Location& location) {
   at(location);
   std::vector<Value*> values = values_of(op, operands, location);
+  for (std::size_t i = 0; i < std::min(values.size(), op.operands.size()); ++i)
+    if (op.operands[i].name == "key" && values[i]->type == key_->type) values[i] = key_of_round(values[i]);
   try {
     std::vector<Value*> results = builder_.make(op, values, std::move(attributes));
     declare_labels(op, values, results);

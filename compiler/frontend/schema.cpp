@@ -79,8 +79,9 @@ struct ToSchemaDefault {
 
 Schema attribute_schema(const LayerAttribute& attribute) {
   constexpr const char* names[] = {"", "size", "number", "sizes", "padding", "initializer"};
-  Schema schema = attribute.kind == LayerAttributeKind::boolean ? Schema{{"type", "boolean"}}
-                                                                : ref(names[static_cast<int>(attribute.kind)]);
+  Schema schema = attribute.kind == LayerAttributeKind::boolean  ? Schema{{"type", "boolean"}}
+                  : attribute.kind == LayerAttributeKind::choice ? Schema{{"enum", attribute.choices}}
+                                                                 : ref(names[static_cast<int>(attribute.kind)]);
   std::string doc = attribute.doc;
   if (attribute.preset) {
     // A sibling of $ref is no schema; the default stands beside it in draft 2019-09, and in an allOf before.
@@ -158,6 +159,32 @@ Schema op_schema(const Op& op) {
   return with_doc(closed(std::move(properties), required), op.doc);
 }
 
+// What stands under `scan`, `while` and `cond`.
+std::vector<std::pair<std::string, Schema>> loop_schemas() {
+  Schema values = map_of(ref("expression")), nodes = list_of(ref("node")), expression = any_of({ref("expression")});
+  Schema carry = with_doc(values, "values by name that a round takes and renews, as they begin");
+  Schema next = with_doc(values, "what the carried values become");
+  Schema graph = with_doc(nodes, "nodes of a round; names from outside are known");
+  Schema scan = closed({{"carry", carry},
+                        {"over", with_doc(values, "values of which each round takes a slice of the first dimension")},
+                        {"length", with_doc(any_of({ref("integer")}), "number of rounds; default: that of `over`")},
+                        {"reverse", {{"type", "boolean"}, {"default", false}}},
+                        {"graph", graph},
+                        {"next", next},
+                        {"emit", with_doc(values, "results of every round, stacked along a new first dimension")}});
+  Schema until = closed({{"carry", carry},
+                         {"condition", with_doc(expression, "a bool[] over the carried values")},
+                         {"max_trips", with_doc(any_of({ref("size")}), "the most rounds; needed for a gradient")},
+                         {"graph", graph},
+                         {"next", next}},
+                        {"carry", "condition", "next"});
+  Schema branch = any_of(
+      {ref("expression"), closed({{"graph", graph}, {"value", any_of({ref("expression"), values})}}, {"value"})});
+  Schema cond =
+      closed({{"if", with_doc(expression, "a bool[]")}, {"then", branch}, {"else", branch}}, {"if", "then", "else"});
+  return {{"scan", scan}, {"while", until}, {"cond", cond}};
+}
+
 Schema node_schema() {
   Schema conditions = Schema::array();
   for (const LayerSpec& layer : layers()) conditions.push_back(when_op(layer.name, layer_schema(layer)));
@@ -165,6 +192,9 @@ Schema node_schema() {
     if (!op->internal && !find_layer(op->name)) conditions.push_back(when_op(op->name, op_schema(*op)));
   Schema value = closed({{"name", ref("node_name")}, {"value", ref("expression")}}, {"value"});
   conditions.push_back({{"if", {{"required", {"value"}}}}, {"then", value}});
+  for (const auto& [kind, body] : loop_schemas())
+    conditions.push_back(
+        {{"if", {{"required", {kind}}}}, {"then", closed({{"name", ref("node_name")}, {kind, body}}, {"name", kind})}});
   Schema node = {{"type", "object"}};
   node["properties"] = {{"op", {{"type", "string"}}},
                         {"block", with_doc({{"type", "string"}}, "a name of `blocks`; its arguments stand beside it")},
@@ -172,8 +202,9 @@ Schema node_schema() {
                         {"share", with_doc({{"type", "string"}}, "a layer or block whose parameters are used again")},
                         {"repeat", with_doc(ref("size"), "copies, chained through their first operand")},
                         {"value", ref("expression")}};
-  node["anyOf"] = Schema::array(
-      {{{"required", {"op"}}}, {{"required", {"block"}}}, {{"required", {"value"}}}, {{"required", {"share"}}}});
+  node["anyOf"] = Schema::array();
+  for (const char* key : {"op", "block", "value", "share", "scan", "while", "cond"})
+    node["anyOf"].push_back({{"required", {key}}});
   node["allOf"] = std::move(conditions);
   return node;
 }
@@ -336,7 +367,12 @@ std::string json_schema() {
   properties["constants"] =
       map_of(any_of({ref("elements"), closed({{"type", ref("type")}, {"value", ref("elements")}}, {"value"})}));
   properties["functions"] = map_of(closed(
-      {{"operands", ref("names")}, {"arguments", map_of(ref("number"))}, {"value", {{"type", "string"}}}}, {"value"}));
+      {{"operands", ref("names")},
+       {"arguments", map_of(ref("number"))},
+       {"value", {{"type", "string"}}},
+       {"gradient", with_doc(map_of({{"type", "string"}}),
+                             "by operand: an expression of the operands, `result` and `cotangent`; default: derived")}},
+      {"value"}));
   properties["blocks"] = map_of(block_schema());
   properties["graph"] = list_of(ref("node"));
   properties["outputs"] = with_doc(map_of(ref("expression")), "what `predict` hands out; default: the last node");

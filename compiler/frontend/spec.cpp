@@ -239,19 +239,34 @@ void SpecReader::read_constants() {
   }
 }
 
+// Every operand has a gradient, if any has; 0 says that there is none.
+void SpecReader::read_gradient(const Json& json, const std::string& what, UserFunction& function) {
+  if (!expect(json, Json::Kind::object, what + ": `gradient`")) throw Poisoned{};
+  if (!check_keys(json, function.operands, what + ": `gradient`")) throw Poisoned{};
+  for (const std::string& operand : function.operands) {
+    const Json* text = json.find(operand);
+    if (!text)
+      throw UserError(json.location(),
+                      what + ": `gradient` lacks `" + operand + "`; \"0\" says that there is none by it");
+    if (!text->is(Json::Kind::string))
+      throw UserError(text->location(), what + ": the gradient of `" + operand + "` must be an expression in a string");
+    function.gradient[operand] = {expression_of(*text, what), text};
+  }
+}
+
 void SpecReader::read_functions() {
   const Json* functions = section("functions", Json::Kind::object);
   if (!functions) return;
   for (const JsonMember& member : functions->members) {
     const std::string what = "function `" + member.key + "`";
-    guarded([&] {
+    bool good = guarded([&] {
       if (!is_identifier(member.key))
         throw UserError(member.location(),
                         "`" + member.key + "` is no name: a letter or _, then letters, digits and _");
       if (Registry::get().find(member.key) || find_layer(member.key))
         throw UserError(member.location(), "`" + member.key + "` is an op already; functions need names of their own");
       if (!expect(member.value, Json::Kind::object, what)) throw Poisoned{};
-      if (!check_keys(member.value, {"operands", "arguments", "value"}, what)) throw Poisoned{};
+      if (!check_keys(member.value, {"operands", "arguments", "value", "gradient"}, what)) throw Poisoned{};
       UserFunction function;
       function.name = member.key;
       function.operands = {"x"};
@@ -267,9 +282,11 @@ void SpecReader::read_functions() {
       if (!function.text || !function.text->is(Json::Kind::string))
         throw UserError(member.location(), what + " needs a `value`, an expression in a string");
       function.value = expression_of(*function.text, what);
+      if (const Json* gradient = member.value.find("gradient")) read_gradient(*gradient, what, function);
       functions_.insert_or_assign(member.key, std::move(function));
       resolved_.functions.emplace_back(member.key, to_json(member.value));
     });
+    if (!good) functions_[member.key].name = member.key;
   }
 }
 

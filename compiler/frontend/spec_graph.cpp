@@ -10,7 +10,6 @@ namespace gradc {
 
 namespace {
 
-constexpr int kBlockDepth = 32;
 constexpr std::size_t kMaxNodes = 200000;
 constexpr std::int64_t kMaxRepeat = 10000;
 
@@ -75,9 +74,9 @@ void SpecReader::choose_op(NodeDeclaration& node, const Json& json) {
   if (auto function = functions_.find(op); function != functions_.end()) {
     node.kind = NodeDeclaration::Kind::function;
     node.function = &function->second;
+    if (!node.function->value) throw Poisoned{};
     return;
   }
-  if (const Json* functions = root_.find("functions"); functions && functions->find(op)) throw Poisoned{};
   node.kind = NodeDeclaration::Kind::op;
   node.op = Registry::get().find(op);
   if (node.op && node.op->internal) node.op = nullptr;
@@ -92,7 +91,16 @@ void SpecReader::choose_kind(NodeDeclaration& node, const Json& list, const Grap
   const Json& json = *node.json;
   const Json *op = json.find("op"), *block = json.find("block"), *value = json.find("value");
   int given = (op != nullptr) + (block != nullptr) + (value != nullptr);
-  if (given > 1) throw UserError(json.location(), "a node is one of `op`, `block` and `value`, this one is several");
+  for (const char* kind : {"scan", "while", "cond"})
+    if (const Json* loop = json.find(kind)) {
+      node.kind = NodeDeclaration::Kind::loop;
+      node.loop = loop;
+      node.loop_kind = kind;
+      ++given;
+    }
+  if (given > 1)
+    throw UserError(json.location(),
+                    "a node is one of `op`, `block`, `value`, `scan`, `while` and `cond`, this one is several");
   if (op) choose_op(node, *op);
   if (block) {
     node.kind = NodeDeclaration::Kind::block;
@@ -107,7 +115,8 @@ void SpecReader::choose_kind(NodeDeclaration& node, const Json& list, const Grap
     }
     node.block = &found->second;
   }
-  if (given == 0 && node.share.empty()) throw UserError(json.location(), "a node needs `op`, `block` or `value`");
+  if (given == 0 && node.share.empty())
+    throw UserError(json.location(), "a node needs `op`, `block` or `value`, or a loop: `scan`, `while` or `cond`");
   if (given > 0 || node.share.empty()) return;
   // The kind of what is shared, which stands in this list or is built already.
   for (const Json& item : list.items) {
@@ -161,6 +170,9 @@ void SpecReader::check_node_keys(const NodeDeclaration& node) {
   switch (node.kind) {
     case NodeDeclaration::Kind::value:
       known.push_back("value"), what = "node";
+      break;
+    case NodeDeclaration::Kind::loop:
+      known.push_back(node.loop_kind), what = node.loop_kind;
       break;
     case NodeDeclaration::Kind::block:
       known.insert(known.end(), {"block", "share", "repeat"});
@@ -240,6 +252,8 @@ void SpecReader::link(std::vector<NodeDeclaration>& nodes, const GraphPlace& pla
     for (const auto& [key, expressions] : nodes[i].expressions)
       for (const auto& [json, syntax] : expressions)
         visit_names(*syntax, [&](const Syntax& name) { need(nodes[i], name.text); });
+    if (nodes[i].loop)
+      for (std::string& name : names_read_by_loop(*nodes[i].loop)) need(nodes[i], std::move(name));
     if (!nodes[i].share.empty()) need(nodes[i], nodes[i].share);
     if (nodes[i].takes_previous && i > 0) nodes[i].needs.push_back(i - 1);
   }
@@ -347,7 +361,8 @@ Operand SpecReader::build_copy(const NodeDeclaration& node, const GraphPlace& pl
                                const std::string& name) {
   if (node.kind == NodeDeclaration::Kind::block) return build_block(node, place, before, name);
   ResolvedNode resolved;
-  resolved.name = name.empty() ? "" : place.names + name;
+  resolved.full = name.empty() ? "" : place.names + name;
+  resolved.name = name.empty() ? "" : resolved.full.substr(place.hidden);
   ModelBuilder::Mark mark = model_->mark();
   Operand result(0.0);
   switch (node.kind) {
@@ -360,17 +375,22 @@ Operand SpecReader::build_copy(const NodeDeclaration& node, const GraphPlace& pl
     case NodeDeclaration::Kind::function:
       result = build_function(node, place, before, resolved);
       break;
+    case NodeDeclaration::Kind::loop:
+      result = build_loop(node, place, resolved);
+      break;
     default:
       result = build_layer_node(node, place, before, resolved);
   }
   if (!result.value) return result;
   name_results(place, name, result, resolved);
-  if (node.kind != NodeDeclaration::Kind::layer) {
+  if (node.loop) {
+    model_->record(resolved.full, node.loop_kind, result.value, resolved.multiply_adds, node.json->location());
+  } else if (node.kind != NodeDeclaration::Kind::layer) {
     std::string op = node.op              ? node.op->name
                      : node.function      ? node.function->name
                      : result.value->node ? result.value->node->op->name
                                           : "value";
-    model_->record(mark, resolved.name, op, result.value, node.json->location());
+    model_->record(mark, resolved.full, op, result.value, node.json->location());
   }
   resolved.value = result.value;
   resolved_.graph.push_back(std::move(resolved));
@@ -387,15 +407,15 @@ void SpecReader::name_results(const GraphPlace& place, const std::string& name, 
         resolved.results.emplace_back(node.op->results[i], node.result(i));
     if (!name.empty()) several_[&node] = resolved.name;
   }
-  auto rename = [&](Value* value, const std::string& full) {
-    if (value->node && value->name.empty()) value->name = full;
-    if (!full.empty()) references_.try_emplace(value, full);
+  auto rename = [&](Value* value, const std::string& suffix) {
+    if (value->node && value->name.empty()) value->name = resolved.full + suffix;
+    if (!name.empty()) references_.try_emplace(value, resolved.name + suffix);
   };
-  if (!operand.several) rename(operand.value, resolved.name);
+  if (!operand.several) rename(operand.value, "");
   if (name.empty()) return;
   for (const auto& [suffix, value] : resolved.results) {
     place.scope.names[name + "." + suffix] = {value};
-    rename(value, resolved.name + "." + suffix);
+    rename(value, "." + suffix);
   }
 }
 
@@ -412,6 +432,10 @@ std::vector<Operand> SpecReader::operands_of(const NodeDeclaration& node, const 
     auto given = node.expressions.find(names[i]);
     if (given == node.expressions.end()) {
       if (i > 0 && node.op && node.op->variadic() && i + 1 == names.size()) continue;
+      if (node.layer && i >= std::max<std::size_t>(1, node.layer->required_operands())) {
+        operands.emplace_back(static_cast<Value*>(nullptr));
+        continue;
+      }
       if (i > 0) throw UserError(node.json->location(), what + ": `" + names[i] + "` is missing");
       if (!before)
         throw UserError(node.json->location(),
@@ -466,25 +490,22 @@ Operand SpecReader::build_function(const NodeDeclaration& node, const GraphPlace
   const UserFunction& function = *node.function;
   resolved.members.emplace_back("op", quote_json(function.name));
   std::vector<Operand> operands = operands_of(node, place, before, resolved);
-  Scope inner;
-  inner.outer = &globals_;
-  for (std::size_t i = 0; i < operands.size(); ++i) inner.names[function.operands[i]] = {operands[i]};
+  std::map<std::string, double> arguments;
   for (const auto& [name, preset] : function.arguments) {
     const Json* given = node.json->find(name);
-    double value = given ? number_of(*given, place.scope, function.name + ": `" + name + "`") : preset;
-    inner.names[name] = {Operand(value)};
-    resolved.members.emplace_back(name, number_text(value));
+    arguments[name] = given ? number_of(*given, place.scope, function.name + ": `" + name + "`") : preset;
+    resolved.members.emplace_back(name, number_text(arguments[name]));
   }
-  return evaluator(*function.text, inner).evaluate(*function.value);
+  return evaluator(*function.text, place.scope).apply_function(function, operands, arguments, node.json->location());
 }
 
 Operand SpecReader::build_layer_node(const NodeDeclaration& node, const GraphPlace& place, Value* before,
                                      ResolvedNode& resolved) {
   const Json& json = *node.json;
   resolved.members.emplace_back("op", quote_json(node.layer->name));
-  LayerCall call{*model_, *node.layer, resolved.name, "", {}, {}, json.location(), {}, false};
+  LayerCall call{*model_, *node.layer, resolved.full, "", {}, {}, json.location(), {}, false};
   const LayerCall* shared = nullptr;
-  std::string local = resolved.name.empty() ? "" : resolved.name.substr(place.names.size());
+  std::string local = resolved.full.empty() ? "" : resolved.full.substr(place.names.size());
   if (!node.share.empty()) {
     for (const std::string& name : {place.names + node.share, node.share})
       if (auto found = built_layers_.find(name); found != built_layers_.end() && !shared) shared = &found->second;
@@ -497,8 +518,10 @@ Operand SpecReader::build_layer_node(const NodeDeclaration& node, const GraphPla
   }
   call.operands.clear();
   for (const Operand& operand : operands_of(node, place, before, resolved)) {
-    if (!operand.value)
-      throw UserError(json.location(), node.layer->name + ": its operand is the number " + number_text(operand.number));
+    const std::string& role = node.layer->operands[call.operands.size()].name;
+    if (!operand.value && node.expressions.contains(role))
+      throw UserError(json.location(),
+                      node.layer->name + ": `" + role + "` is the number " + number_text(operand.number));
     call.operands.push_back(operand.value);
   }
   for (const LayerAttribute& spec : node.layer->attributes)
@@ -511,14 +534,17 @@ Operand SpecReader::build_layer_node(const NodeDeclaration& node, const GraphPla
     call.path = shared->path;
     call.attributes = shared->attributes;
     call.shared = true;
-    resolved.members.emplace_back("share", quote_json(shared->path));
+    std::string around = place.names.substr(0, place.hidden);
+    resolved.members.emplace_back(
+        "share", quote_json(shared->path.starts_with(around) ? shared->path.substr(around.size()) : shared->path));
   }
   Value* result = build_layer(call);
+  resolved.results = call.results;
   if (!shared)
     for (const LayerAttribute& spec : node.layer->attributes)
       if (auto value = call.attributes.find(spec.name); value != call.attributes.end())
         resolved.members.emplace_back(spec.name, to_json(value->second));
-  if (!resolved.name.empty()) built_layers_.emplace(resolved.name, call);
+  if (!resolved.full.empty()) built_layers_.emplace(resolved.full, call);
   return result;
 }
 
@@ -534,7 +560,8 @@ Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& p
   std::vector<Operand> operands = operands_of(node, place, before, unused);
   Scope inner;
   inner.outer = &globals_;
-  GraphPlace inside{inner, place.names + name + ".", place.parameters + name + ".", place.shared, place.depth + 1};
+  GraphPlace inside{inner,        place.names + name + ".", place.parameters + name + ".",
+                    place.shared, place.depth + 1,          place.hidden};
   std::map<std::string, double> arguments;
   if (!node.share.empty()) {
     auto shared = built_blocks_.find(place.names + node.share);

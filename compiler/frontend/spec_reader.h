@@ -12,6 +12,7 @@
 #include "compiler/frontend/input_pipeline.h"
 #include "compiler/frontend/json.h"
 #include "compiler/frontend/layers.h"
+#include "compiler/frontend/loops.h"
 #include "compiler/frontend/model_builder.h"
 #include "compiler/frontend/spec.h"
 
@@ -28,7 +29,7 @@ struct Block {
 
 // A node as it stands in the spec, before it is built.
 struct NodeDeclaration {
-  enum class Kind : std::uint8_t { value, op, layer, function, block } kind = Kind::value;
+  enum class Kind : std::uint8_t { value, op, layer, function, block, loop } kind = Kind::value;
   const Json* json = nullptr;
   std::string name;
   std::string share;  // name of the node whose parameters it uses again
@@ -39,6 +40,8 @@ struct NodeDeclaration {
   const UserFunction* function = nullptr;
   const Block* block = nullptr;
   std::string block_name;
+  const Json* loop = nullptr;  // what stands under `scan`, `while` or `cond`, …
+  std::string loop_kind;       // … and which of these
   std::map<std::string, std::vector<std::pair<const Json*, SyntaxPtr>>> expressions;  // operands, "value"
   bool takes_previous = false;
   bool poisoned = false;           // its declaration has a mistake
@@ -47,10 +50,12 @@ struct NodeDeclaration {
 
 // One line of the resolved graph.
 struct ResolvedNode {
-  std::string name;
+  std::string name;                                          // in the list that it stands in
+  std::string full;                                          // in the model
   std::vector<std::pair<std::string, std::string>> members;  // key, JSON text
   Value* value = nullptr;
   std::vector<std::pair<std::string, Value*>> results;  // those with names of their own: name.values
+  std::int64_t multiply_adds = 0;                       // of a loop, beside those of its nodes
 };
 
 // The parts of a resolved spec that are written as the reader goes.
@@ -79,6 +84,7 @@ class SpecReader {
   void read_parameters();
   void read_constants();
   void read_functions();
+  void read_gradient(const Json& json, const std::string& what, UserFunction& function);
   void read_blocks();
   void read_block(const std::string& name, const Json& json);
   std::optional<Type> read_type(const Json& json);
@@ -134,7 +140,9 @@ class SpecReader {
     std::string parameters;  // prefix of parameters; another one where a block is shared
     bool shared = false;
     int depth = 0;
+    std::size_t hidden = 0;  // how much of `names` the resolved text leaves out: the loop around it
   };
+  static constexpr int kBlockDepth = 32;
   struct BuiltNode {
     Operand operand{0.0};
     bool poisoned = true;
@@ -161,6 +169,23 @@ class SpecReader {
   Operand build_layer_node(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
   Operand build_block(const NodeDeclaration& node, const GraphPlace& place, Value* before, const std::string& name);
   void name_results(const GraphPlace& place, const std::string& name, const Operand& operand, ResolvedNode& resolved);
+
+  // ---- spec_loops.cpp ----
+  static std::vector<std::string> names_read_by_loop(const Json& loop);
+  Operand build_loop(const NodeDeclaration& node, const GraphPlace& place, ResolvedNode& resolved);
+  Operand build_scan(const NodeDeclaration& node, const GraphPlace& place, ResolvedNode& resolved);
+  Operand build_while(const NodeDeclaration& node, const GraphPlace& place, ResolvedNode& resolved);
+  Operand build_cond(const NodeDeclaration& node, const GraphPlace& place, ResolvedNode& resolved);
+  std::vector<LoopValue> read_loop_values(const Json* json, const std::string& what, const Scope& scope,
+                                          std::string& resolved);
+  std::vector<LoopValue> read_next(const Json& loop, const std::string& what, const std::vector<LoopValue>& carry,
+                                   const Scope& scope, std::string& resolved);
+  std::vector<LoopValue> read_branch(const NodeDeclaration& node, const GraphPlace& place, const std::string& which,
+                                     std::string& resolved);
+  std::string read_body(const Json& loop, const std::string& what, const GraphPlace& inside);
+  void bind_loop_names(Scope& scope, const std::vector<LoopValue>& names, const LoopValues& values);
+  template <class F>
+  void inside_loop(const NodeDeclaration& node, const GraphPlace& place, const std::string& part, F read);
 
   // ---- spec_programs.cpp: outputs, programs, regularisers ----
   void read_outputs(Operand last);
@@ -190,6 +215,7 @@ class SpecReader {
   std::string reference_to(const Value* value, const std::string& spelled);
   void resolve_previous(ResolvedNode& node, const std::string& operand, Value* before);
   std::string resolved_text() const;
+  static std::string resolved_node(const ResolvedNode& node);
 
   const Json& root_;
   Diagnostics& diagnostics_;
@@ -207,6 +233,7 @@ class SpecReader {
   bool poisoned_ = false;
   std::size_t nodes_built_ = 0;
   ResolvedSpec resolved_;
+  std::vector<std::vector<ResolvedNode>> outer_graphs_;  // of the lists around the one being read, the outermost first
 };
 
 std::string to_json(const LayerValue& value);

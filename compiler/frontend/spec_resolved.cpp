@@ -76,11 +76,14 @@ std::string to_json(const Attribute& value) { return std::visit(ToJson{}, value)
 // How the resolved text names a value. A node without a name gets one where it is needed.
 std::string SpecReader::reference_to(const Value* value, const std::string& spelled) {
   if (auto found = references_.find(value); found != references_.end()) return found->second;
-  for (std::size_t i = 0; i < resolved_.graph.size(); ++i) {
-    ResolvedNode& node = resolved_.graph[i];
-    if (node.value != value) continue;
-    if (node.name.empty()) node.name = "_node" + std::to_string(i);
-    return references_[value] = node.name;
+  for (std::size_t level = 0; level <= outer_graphs_.size(); ++level) {
+    std::vector<ResolvedNode>& graph = level == outer_graphs_.size() ? resolved_.graph : outer_graphs_[level];
+    for (std::size_t i = 0; i < graph.size(); ++i) {
+      if (graph[i].value != value) continue;
+      std::string fresh = "_node" + (level ? std::to_string(level) + "_" : "") + std::to_string(i);
+      if (graph[i].name.empty()) graph[i].name = fresh;
+      return references_[value] = graph[i].name;
+    }
   }
   return spelled;
 }
@@ -93,8 +96,9 @@ std::string SpecReader::print_resolved(const Syntax& syntax, const Scope& scope)
     }
     if (const Entry* entry = scope.find(name.text))
       return entry->operand.value ? reference_to(entry->operand.value, name.text) : number_text(entry->operand.number);
-    if (!scope.prefix.empty())
-      if (const Value* state = model_->find_state(scope.prefix + name.text)) return state->name;
+    for (const Scope* around = &scope; around; around = around->outer)
+      if (const Value* state = around->prefix.empty() ? nullptr : model_->find_state(around->prefix + name.text))
+        return state->name;
     return name.text;
   });
 }
@@ -103,6 +107,12 @@ std::string SpecReader::print_resolved(const Syntax& syntax, const Scope& scope)
 void SpecReader::resolve_previous(ResolvedNode& node, const std::string& operand, Value* before) {
   if (!resolved_.graph.empty() && resolved_.graph.back().value == before) return;
   node.members.emplace_back(operand, quote_json(reference_to(before, before->name)));
+}
+
+std::string SpecReader::resolved_node(const ResolvedNode& node) {
+  std::string line = node.name.empty() ? "" : "\"name\": " + quote_json(node.name);
+  for (const auto& [key, value] : node.members) line += (line.empty() ? "" : ", ") + quote_json(key) + ": " + value;
+  return "{ " + line + " }";
 }
 
 std::string SpecReader::resolved_text() const {
@@ -122,9 +132,7 @@ std::string SpecReader::resolved_text() const {
   };
   std::vector<std::string> nodes;
   for (const ResolvedNode& node : resolved_.graph) {
-    std::string line = node.name.empty() ? "" : "\"name\": " + quote_json(node.name);
-    for (const auto& [key, value] : node.members) line += (line.empty() ? "" : ", ") + quote_json(key) + ": " + value;
-    nodes.push_back("{ " + line + " }");
+    nodes.push_back(resolved_node(node));
   }
   object("variables", resolved_.variables);
   object("inputs", resolved_.inputs);

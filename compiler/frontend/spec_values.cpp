@@ -179,6 +179,8 @@ LayerValue SpecReader::layer_value_of(const Json& json, const LayerAttribute& sp
     case LayerAttributeKind::padding:
       if (json.is(Json::Kind::string) && json.text == "same") return std::string("same");
       return list(0);
+    case LayerAttributeKind::choice:
+      return string_of(json, what);
     case LayerAttributeKind::initializer:
       return initializer_of(json, nullptr, scope, what);
   }

@@ -57,6 +57,77 @@ Types region_types(const Call& call) {
   return types;
 }
 
+// ---- custom: a body with a gradient of its own ----
+
+// The types of the gradient region: operands, results and cotangents of the results in, cotangents of the floats among
+// the operands out.
+Types custom_types(const Call& call) {
+  if (!call.regions || call.regions->size() != 2) call.fail("takes two regions, the body and its gradient");
+  const Region &body = *(*call.regions)[0], &gradient = *(*call.regions)[1];
+  Types results, wanted = call.operands, cotangents;
+  for (const Value* result : body.results) results.push_back(result->type);
+  for (int twice = 0; twice < 2; ++twice) wanted.insert(wanted.end(), results.begin(), results.end());
+  for (const Type& operand : call.operands)
+    if (is_float(operand.dtype)) cotangents.push_back(operand);
+  auto check = [&](const std::string& what, std::size_t count, const Types& expected, auto&& type_at) {
+    bool fits = count == expected.size();
+    for (std::size_t i = 0; fits && i < count; ++i) fits = type_at(i) == expected[i];
+    if (fits) return;
+    std::string found, asked;
+    for (std::size_t i = 0; i < count; ++i) found += (i ? ", " : "") + type_at(i).str();
+    for (std::size_t i = 0; i < expected.size(); ++i) asked += (i ? ", " : "") + expected[i].str();
+    call.fail(what + " must be (" + asked + "), got (" + found + ")");
+  };
+  check("the body's parameters", body.parameters.size(), call.operands,
+        [&](std::size_t i) { return body.parameters[i]->type; });
+  check("the gradient's parameters", gradient.parameters.size(), wanted,
+        [&](std::size_t i) { return gradient.parameters[i]->type; });
+  check("the gradient's results", gradient.results.size(), cotangents,
+        [&](std::size_t i) { return gradient.results[i]->type; });
+  return results;
+}
+
+// The region's nodes on other values.
+std::vector<Term> inlined(Builder& builder, const Region& region, const std::vector<Term>& arguments) {
+  ValueMap map;
+  for (std::size_t i = 0; i < arguments.size(); ++i) map[region.parameters[i].get()] = arguments[i].value();
+  for (const auto& node : region.nodes) builder.clone(*node, map);
+  std::vector<Term> results;
+  for (Value* result : region.results) {
+    auto found = map.find(result);
+    results.push_back(builder.term(found == map.end() ? result : found->second));
+  }
+  return results;
+}
+
+std::vector<Term> custom_vjp(const Derivation& d, std::span<const Term> cotangents) {
+  std::vector<Term> arguments = d.operands;
+  arguments.insert(arguments.end(), d.results.begin(), d.results.end());
+  for (std::size_t i = 0; i < cotangents.size(); ++i)
+    arguments.push_back(cotangents[i] ? cotangents[i] : d.builder.term(d.builder.full(d.results[i].type(), 0)));
+  std::vector<Term> found = inlined(d.builder, *(*d.call.regions)[1], arguments), all;
+  std::size_t next = 0;
+  for (const Term& operand : d.operands) all.push_back(is_float(operand.dtype()) ? found[next++] : Term{});
+  return all;
+}
+
+// x² with its gradient 2 x u.
+std::vector<std::unique_ptr<Region>> custom_sample() {
+  std::vector<std::unique_ptr<Region>> regions;
+  const Type type{DType::f64, {3}};
+  regions.push_back(std::make_unique<Region>());
+  Builder body(*regions[0]);
+  Term x = body.term(regions[0]->add_parameter(type, "x"));
+  regions[0]->results = {(x * x).value()};
+  regions.push_back(std::make_unique<Region>());
+  Builder gradient(*regions[1]);
+  Term same = gradient.term(regions[1]->add_parameter(type, "x"));
+  regions[1]->add_parameter(type, "result");
+  Term cotangent = gradient.term(regions[1]->add_parameter(type, "cotangent"));
+  regions[1]->results = {(cotangent * same * 2.0).value()};
+  return regions;
+}
+
 // "f32[N,10]; i32[]"
 Types parse_types(const Call& call, std::string_view text) {
   Types types;
@@ -139,6 +210,23 @@ void register_structure(Registry& registry) {
       .irregular = Irregular::region,
       .no_derivative = "fusions are made after differentiation",
       .internal = true,
+  });
+  registry.add({
+      .name = "custom",
+      .doc = "A body with a gradient of its own. The first region takes the operands; the second, the operands, the "
+             "results and their cotangents, and yields the cotangents of the floats among the operands. Forward mode "
+             "differentiates the body.",
+      .kind = Kind::composite,
+      .operands = {{"operands", "of the body", true}},
+      .infer = custom_types,
+      .compose = [](Builder& builder, const Call& call,
+                    std::span<const Term> x) { return inlined(builder, *(*call.regions)[0], {x.begin(), x.end()}); },
+      .vjp = custom_vjp,
+      .evaluate = [](const Call& call,
+                     std::span<const Tensor> operands) { return interpret(*(*call.regions)[0], operands); },
+      .irregular = Irregular::region,
+      .internal = true,
+      .samples = {{.operands = {{DType::f64, {3}}}, .regions = custom_sample}},
   });
   registry.add({
       .name = "call",

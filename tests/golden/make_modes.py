@@ -57,10 +57,12 @@ def matrices():
     case("Jacobian and Hessian", {
         "graph": [{"name": "y", "value": "sin(w @ x) * product(x)"}, {"name": "f", "value": "sum(exp(y))"}],
         "outputs": {"rows": "jacobian(y, x)", "columns": "jacobian(y, w)", "h": "hessian(f, x)", "hw": "hessian(f, w)",
-                    "scalar": "jacobian(f, x)", "itself": "jacobian(x, x)"}},
+                    "scalar": "jacobian(f, x)", "itself": "jacobian(x, x)",
+                    "jj": "jacobian(jacobian(y, x), x)", "third": "grad(sum(hessian(f, x)), x)"}},
         {"x": x, "w": w},
         {"rows": jacrev(y)(x), "columns": jacfwd(lambda w: torch.sin(w @ x) * x.prod())(w), "h": hessian(f)(x),
-         "hw": hessian(lambda w: (torch.sin(w @ x) * x.prod()).exp().sum())(w), "scalar": grad(f)(x), "itself": torch.eye(3)})
+         "hw": hessian(lambda w: (torch.sin(w @ x) * x.prod()).exp().sum())(w), "scalar": grad(f)(x), "itself": torch.eye(3),
+         "jj": jacrev(jacrev(y))(x), "third": grad(lambda x: hessian(f)(x).sum())(x)})
 
 
 def nested():

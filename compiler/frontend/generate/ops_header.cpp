@@ -65,7 +65,7 @@ std::string type_of(AttributeKind kind) {
 }
 
 std::string type_of(LayerAttributeKind kind) {
-  constexpr const char* types[] = {"bool", "std::int64_t", "double", "Sizes", "Padding", "Init"};
+  constexpr const char* types[] = {"bool", "std::int64_t", "double", "Sizes", "Padding", "Init", "std::string"};
   return types[static_cast<int>(kind)];
 }
 
@@ -126,6 +126,21 @@ void write_op(std::ostream& out, const Op& op) {
   }
 }
 
+// A layer whose result has others beside it, each a member; alone it stands for the first.
+void write_layer_of_several(std::ostream& out, const LayerSpec& layer, const std::string& taken,
+                            const std::string& operands, const std::string& arguments) {
+  const std::string type = type_name(layer.name) + "Results";
+  out << "struct " << type << " {\n  Expr result";
+  for (const std::string& name : layer.results) out << ", " << name;
+  out << ";\n  operator Expr() const { return result; }  // NOLINT: it stands for its result\n};\n";
+  document(out, layer.doc);
+  out << "inline " << type << " " << layer.name << "(Model& model, const std::string& name, " << taken
+      << ", Place at = Place::current()) {\n  std::vector<Expr> all = apply_layer_all(model.builder(), \"" << layer.name
+      << "\", name, {" << operands << "}, " << arguments << ", at);\n  return {all[0]";
+  for (std::size_t i = 0; i < layer.results.size(); ++i) out << ", all[" << i + 1 << "]";
+  out << "};\n}\n\n";
+}
+
 // Derived attributes are optional members: what is not given is left to the layer.
 void write_layer(std::ostream& out, const LayerSpec& layer) {
   const std::string type = type_name(layer.name), options = type + "Options";
@@ -149,7 +164,10 @@ void write_layer(std::ostream& out, const LayerSpec& layer) {
   }
   std::string pass = required;
   if (!members.empty()) {
-    out << "struct " << options << " {\n" << members << "};\n";
+    std::string optional;
+    for (std::size_t i = layer.required_operands(); i < layer.operands.size(); ++i)
+      optional += "  std::optional<Expr> " + layer.operands[i].name + " = {};  // " + layer.operands[i].doc + "\n";
+    out << "struct " << options << " {\n" << members << optional << "};\n";
     pass += ", const " + options + "& options";
     out << "inline LayerArguments arguments_of_" << layer.name << "(" << pass.substr(2)
         << ") {\n  LayerArguments arguments = {" << given << "};\n"
@@ -161,10 +179,13 @@ void write_layer(std::ostream& out, const LayerSpec& layer) {
     if (!attribute.preset && attribute.derived.empty()) names += attribute.name + ", ";
   std::string arguments = members.empty() ? "{" + given + "}" : "arguments_of_" + layer.name + "(" + names + "options)";
   std::string operands, taken;
-  for (const OperandSpec& operand : layer.operands) {
-    operands += (operands.empty() ? "" : ", ") + operand.name;
-    taken += (taken.empty() ? "const Expr& " : ", const Expr& ") + operand.name;
+  for (std::size_t i = 0; i < layer.operands.size(); ++i) {
+    const std::string& operand = layer.operands[i].name;
+    const bool optional = i >= layer.required_operands();
+    operands += (operands.empty() ? "" : ", ") + std::string(optional ? "options." : "") + operand;
+    if (!optional) taken += (taken.empty() ? "const Expr& " : ", const Expr& ") + operand;
   }
+  if (!layer.results.empty()) return write_layer_of_several(out, layer, taken + required, operands, arguments);
   document(out, layer.doc);
   if (layer.owns_parameters) {
     out << "inline Expr " << layer.name << "(Model& model, const std::string& name, " << taken << required

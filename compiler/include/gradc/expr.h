@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <source_location>
@@ -132,6 +133,13 @@ Expr hvp(const Expr& output, const Expr& wrt, const Expr& vector, Place at = Pla
 Expr jacobian(const Expr& y, const Expr& wrt, Place at = Place::current());
 // All second derivatives of a scalar: of the shape of wrt twice.
 Expr hessian(const Expr& output, const Expr& wrt, Place at = Place::current());
+
+// A function with a gradient of its own: `vjp` hands out the cotangent of every operand. Both may use their arguments
+// only.
+Expr custom_vjp(
+    const std::vector<Expr>& operands, const std::function<Expr(const std::vector<Expr>& operands)>& body,
+    const std::function<std::vector<Expr>(const std::vector<Expr>& operands, Expr result, Expr cotangent)>& vjp,
+    Place at = Place::current());
 
 }  // namespace api
 }  // namespace gradc

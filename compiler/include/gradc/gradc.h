@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gradc/expr.h"
+#include "gradc/loops.h"
 #include "gradc/model.h"
 #include "gradc/ops.h"
 #include "gradc/run.h"

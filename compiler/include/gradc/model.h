@@ -153,7 +153,7 @@ class Model {
 };
 
 // An argument of a layer, by name.
-using LayerArgument = std::variant<bool, std::int64_t, double, Sizes, Padding, Init>;
+using LayerArgument = std::variant<bool, std::int64_t, double, Sizes, Padding, Init, std::string>;
 using LayerArguments = std::vector<std::pair<std::string, LayerArgument>>;
 
 // A layer as an object: its parameters are made at the first call and used again at the others.
@@ -168,6 +168,10 @@ class Layer {
   std::shared_ptr<Data> data_;
 };
 
+// The layer's own result, then those with names; operands that may be left out are nullopt.
+std::vector<Expr> apply_layer_all(ModelBuilder& model, std::string_view layer, const std::string& name,
+                                  const std::vector<std::optional<Expr>>& operands, const LayerArguments& arguments,
+                                  Place at);
 // A layer that is called once; the second, one that owns no parameters.
 Expr apply_layer(ModelBuilder& model, std::string_view layer, const std::string& name,
                  const std::vector<Expr>& operands, const LayerArguments& arguments, Place at);

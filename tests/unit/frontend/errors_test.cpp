@@ -129,7 +129,8 @@ TEST_CASE("wrong types of values") {
         "1:39: expected `,` or `]` in the shape\n1:47: a type must be a string, got 3\n");
   CHECK(node_errors(R"("relu", {"op": 3}, {"op": "linear", "name": 4, "x": "x"}, {})") ==
         "3:1: a node must be an object, got \"relu\"\n3:16: `op` must be a string, got 3\n"
-        "3:45: 4 is no name: a letter or _, then letters, digits and _\n3:59: a node needs `op`, `block` or `value`\n");
+        "3:45: 4 is no name: a letter or _, then letters, digits and _\n3:59: a node needs `op`, `block` or `value`, "
+        "or a loop: `scan`, `while` or `cond`\n");
   CHECK(node_errors(R"({"op": "linear", "name": "a", "x": "x", "units": 3, "bias": "no"})") ==
         "3:61: linear: `bias` must be true or false, got \"no\"\n");
   CHECK(node_errors(R"({"op": "softmax", "x": "x", "axis": [1]})") ==
@@ -164,7 +165,7 @@ TEST_CASE("nodes that lack something") {
   CHECK(node_errors(R"({"op": "relu"})") == "3:1: relu: there is no node before it to take `x` from; give `x`\n");
   CHECK(node_errors(R"({"op": "add", "a": "x"})") == "3:1: add: `b` is missing\n");
   CHECK(node_errors(R"({"op": "relu", "value": "x"})") ==
-        "3:1: a node is one of `op`, `block` and `value`, this one is several\n");
+        "3:1: a node is one of `op`, `block`, `value`, `scan`, `while` and `cond`, this one is several\n");
   CHECK(node_errors(R"({"op": "linear", "name": "a", "x": "x", "units": 2}, {"share": "b", "x": "x"})") ==
         "3:64: `share` must name a layer or a block, `b` is none\n");
   CHECK(node_errors("{\"op\": \"linear\", \"name\": \"a\", \"x\": \"x\", \"units\": 2},\n"

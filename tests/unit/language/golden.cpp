@@ -107,7 +107,7 @@ void check_golden_models(const std::string& file, double tolerance) {
     auto model = load(golden.spec);
     CHECK(verify(*model->module).empty());
     CHECK(print(*load(model->resolved)->module) == print(*model->module));
-    for (bool optimized : {false}) {
+    for (bool optimized : {false, true}) {
       INFO("optimized: " << optimized);
       auto module = differentiated(*model, optimized);
       auto outputs = outputs_of(*module->function("predict"), golden.values);
