@@ -10,6 +10,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 GRADC = os.environ.get('GRADC', str(SOURCE / 'build' / 'gradc'))
 EXAMPLES = SOURCE / 'examples'
 MNIST = SOURCE.parent / 'shared' / 'data' / 'mnist-10k'
+TEXTS = SOURCE.parent / 'shared' / 'data' / 'text'
 
 
 class CommandTest(unittest.TestCase):
