@@ -28,10 +28,21 @@ std::string gradient_sentence(const Op& op) {
   return "";
 }
 
+// "Results: `values`, `index`; y.values and y.index of a node y, the first where none is named."
+std::string results_sentence(const Op& op) {
+  if (op.results.size() < 2) return "";
+  std::string names, places;
+  for (const std::string& result : op.results) {
+    names += (names.empty() ? "`" : ", `") + result + "`";
+    places += (places.empty() ? "`y." : ", `y.") + result + "`";
+  }
+  return "Results: " + names + "; of a node `y` they are " + places + ".";
+}
+
 std::string entry(const Op& op) {
   std::string text = "### `" + signature(op) + "`\n\n" + op.doc + "\n";
   if (!op.spelling.empty()) text += "In expressions: `" + op.spelling + "`.\n";
-  for (const std::string& sentence : {kind_sentence(op), gradient_sentence(op)})
+  for (const std::string& sentence : {kind_sentence(op), gradient_sentence(op), results_sentence(op)})
     if (!sentence.empty()) text += sentence + "\n";
   text += "\n";
   for (const OperandSpec& operand : op.operands)

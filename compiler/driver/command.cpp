@@ -8,10 +8,12 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 
+#include "compiler/api/read_array.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/frontend/spec.h"
 #include "gradc/file.h"
@@ -72,6 +74,8 @@ std::unique_ptr<ModelGraph> SpecArguments::load(Session& session) const {
     options.set.emplace_back(item.substr(0, equals), item.substr(equals + 1));
   }
   const std::string file = spec == "-" ? "<stdin>" : spec;
+  options.read_array = read_array;
+  if (spec != "-") options.directory = std::filesystem::path(spec).parent_path().string();
   std::unique_ptr<ModelGraph> model = load_spec(read_text(spec), file, options, session.diagnostics);
   if (model)
     for (const Diagnostic& warning : model->warnings) session.diagnostics.append(warning);

@@ -15,7 +15,8 @@ namespace gradc {
 struct Initializer {
   std::string kind;
   std::vector<double> arguments;
-  Literal literal;  // explicit elements; kind is empty then
+  Literal literal;          // explicit elements; kind is empty then
+  std::string file, array;  // where they were read from; "" where they stand in the spec
 };
 
 // What a row draws from: random numbers of this parameter alone.

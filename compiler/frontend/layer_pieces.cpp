@@ -43,18 +43,31 @@ bool pads_same(const LayerCall& call) {
 
 namespace {
 
+// Padding before and after dimension `d`, as written: one number, one for each dimension, or first those before all
+// dimensions, then those after.
+std::pair<std::int64_t, std::int64_t> written_padding(const LayerCall& call, std::size_t d, std::size_t rank) {
+  const IntList& list = std::get<IntList>(call.attributes.find("padding")->second);
+  if (list.size() == 2 * rank) return {list[d], list[rank + d]};
+  if (list.size() != 1 && list.size() != rank)
+    call.fail("padding", "`padding` has " + std::to_string(list.size()) + " numbers; it takes 1, " +
+                             (rank > 1 ? std::to_string(rank) + " (each spatial dimension) or " : "or ") +
+                             std::to_string(2 * rank) + " (before each, then after each)");
+  std::int64_t each = list.size() == 1 ? list[0] : list[d];
+  return {each, each};
+}
+
 // Padding of one dimension, as written or so that ceil(size / stride) positions fit.
 void pad_dimension(const LayerCall& call, Sliding& s, std::size_t d, std::int64_t size) {
+  std::pair<std::int64_t, std::int64_t> padding;
   if (pads_same(call)) {
     std::int64_t positions = (size + s.stride[d] - 1) / s.stride[d];
     std::int64_t total = std::max<std::int64_t>(0, (positions - 1) * s.stride[d] + s.reach(d) - size);
-    s.low.push_back(total / 2);
-    s.high.push_back(total - total / 2);
+    padding = {total / 2, total - total / 2};
   } else {
-    std::int64_t each = call.sizes("padding", s.window.size())[d];
-    s.low.push_back(each);
-    s.high.push_back(each);
+    padding = written_padding(call, d, s.window.size());
   }
+  s.low.push_back(padding.first);
+  s.high.push_back(padding.second);
 }
 
 constexpr std::int64_t kHuge = std::int64_t{1} << 30;
@@ -83,7 +96,8 @@ Sliding slide(LayerCall& call, std::string_view window_name, std::size_t rank) {
   for (std::size_t d = 0; d < rank; ++d) {
     std::int64_t size = fixed(call, d + 2);
     pad_dimension(call, s, d, size);
-    if (s.low[d] > kHuge) call.fail("padding", "padding " + std::to_string(s.low[d]) + " must be less than 2^30");
+    if (std::int64_t most = std::max(s.low[d], s.high[d]); most > kHuge)
+      call.fail("padding", "padding " + std::to_string(most) + " must be less than 2^30");
     extents.push_back(s.reach(d));
     padded.push_back(size + s.low[d] + s.high[d]);
     fits = fits && extents[d] <= padded[d];

@@ -116,8 +116,10 @@ using K = LayerAttributeKind;
 const LayerAttribute kFilters = {"filters", K::size, "channels of the result", {}, ""};
 const LayerAttribute kKernel = {"kernel", K::sizes, "size of the kernel", {}, ""};
 const LayerAttribute kStride = {"stride", K::sizes, "step of the kernel", IntList{1}, ""};
-const LayerAttribute kPadding = {"padding", K::padding,
-                                 "zeros on each side, or \"same\" for ceil(size / stride) positions", IntList{0}, ""};
+const LayerAttribute kPadding = {
+    "padding", K::padding,
+    "zeros on each side, or before each dimension and then after each, or \"same\" for ceil(size / stride) positions",
+    IntList{0}, ""};
 const LayerAttribute kDilation = {"dilation", K::sizes, "distance of the kernel's elements", IntList{1}, ""};
 const LayerAttribute kGroups = {"groups", K::size, "groups of channels that are convolved apart", std::int64_t{1}, ""};
 

@@ -12,7 +12,7 @@ Term pool(LayerCall& call, std::string_view op, std::size_t rank) {
   Sliding s = slide(call, "window", rank);
   for (std::size_t d = 0; d < rank; ++d)
     if (std::max(s.low[d], s.high[d]) >= s.window[d])
-      call.fail("padding", "padding " + std::to_string(s.high[d]) + " reaches the window's size " +
+      call.fail("padding", "padding " + std::to_string(std::max(s.low[d], s.high[d])) + " reaches the window's size " +
                                std::to_string(s.window[d]) + ": a window may lie in the padding alone");
   Attributes attributes = {
       {"window", s.window}, {"stride", s.stride}, {"low", s.low}, {"high", s.high}, {"channels_last", false}};
@@ -31,14 +31,16 @@ using K = LayerAttributeKind;
 
 LayerSpec pool_spec(const std::string& op, std::size_t rank) {
   std::string name = op + std::to_string(rank) + "d";
-  LayerSpec spec{name,
-                 std::string(op == "max_pool" ? "maximum" : "average") + " over windows of [N, channels, spatial…]",
-                 one_input(),
-                 {{"window", K::sizes, "size of the window", {}, ""},
-                  {"stride", K::sizes, "step of the window", {}, "the window"},
-                  {"padding", K::padding, "positions added on each side, or \"same\"", IntList{0}, ""}},
-                 false,
-                 [op, rank](LayerCall& call) { return pool(call, op, rank); }};
+  LayerSpec spec{
+      name,
+      std::string(op == "max_pool" ? "maximum" : "average") + " over windows of [N, channels, spatial…]",
+      one_input(),
+      {{"window", K::sizes, "size of the window", {}, ""},
+       {"stride", K::sizes, "step of the window", {}, "the window"},
+       {"padding", K::padding,
+        "positions added on each side, or before each dimension and then after each, or \"same\"", IntList{0}, ""}},
+      false,
+      [op, rank](LayerCall& call) { return pool(call, op, rank); }};
   if (op == "avg_pool")
     spec.attributes.push_back({"count_padding", K::boolean, "whether zeros of the padding count", true, ""});
   return spec;

@@ -58,7 +58,10 @@ Schema definitions() {
       arguments += (arguments.empty() ? "" : ", ") + argument.name;
     docs += (docs.empty() ? "" : "; ") + spec.name + (arguments.empty() ? "" : "(" + arguments + ")") + ": " + spec.doc;
   }
-  all["initializer"] = with_doc(any_of({{{"type", "string"}}, ref("elements")}), docs);
+  Schema file = closed({{"file", with_doc({{"type", "string"}}, ".npy, .npz or .safetensors, from the spec's folder")},
+                        {"name", with_doc({{"type", "string"}}, "the array, where the file holds several")}},
+                       {"file"});
+  all["initializer"] = with_doc(any_of({{{"type", "string"}}, ref("elements"), file}), docs);
   return all;
 }
 
@@ -191,7 +194,7 @@ Schema node_schema() {
   for (const Op* op : Registry::get().all())
     if (!op->internal && !find_layer(op->name)) conditions.push_back(when_op(op->name, op_schema(*op)));
   Schema value = closed({{"name", ref("node_name")}, {"value", ref("expression")}}, {"value"});
-  conditions.push_back({{"if", {{"required", {"value"}}}}, {"then", value}});
+  conditions.push_back({{"if", {{"required", {"value"}}, {"not", {{"required", {"op"}}}}}}, {"then", value}});
   for (const auto& [kind, body] : loop_schemas())
     conditions.push_back(
         {{"if", {{"required", {kind}}}}, {"then", closed({{"name", ref("node_name")}, {kind, body}}, {"name", kind})}});

@@ -91,7 +91,7 @@ std::unique_ptr<ModelGraph> load_spec(const std::string& text, const std::string
     override_value(*root, path, std::move(given), diagnostics);
   }
   if (diagnostics.has_errors()) return nullptr;
-  return SpecReader(*root, diagnostics, options.watch).read();
+  return SpecReader(*root, options, diagnostics).read();
 }
 
 std::unique_ptr<ModelGraph> SpecReader::read() {
@@ -129,7 +129,7 @@ std::unique_ptr<ModelGraph> SpecReader::read() {
   if (diagnostics_.has_errors()) return nullptr;
   ensure(!poisoned_, "a mistake in a spec was passed over without a message");
   std::unique_ptr<ModelGraph> model;
-  for (const std::string& glob : watch_) model_->watch(glob);
+  for (const std::string& glob : options_.watch) model_->watch(glob);
   if (!guarded([&] { model = model_->graph(); })) return nullptr;
   model->resolved = resolved_text();
   return model;
@@ -193,7 +193,7 @@ void SpecReader::read_parameters() {
                         what + " has the open dimension in " + type->str() + "; its shape must be numbers");
       Initializer start = type->rank() >= 2 ? default_weight() : initializer("zeros");
       if (init) start = initializer_of(*init, &*type, globals_, what);
-      std::string shown = start.literal ? to_json(*init) : quote_json(str(start));
+      std::string shown = start.literal && start.file.empty() ? to_json(*init) : to_json(LayerValue(start));
       declare(member.key, model_->add_parameter(member.key, *type, start, member.location()), member.location());
       resolved_.parameters.emplace_back(member.key,
                                         "{ \"type\": " + quote_json(type->str()) + ", \"init\": " + shown + " }");

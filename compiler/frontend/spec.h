@@ -1,6 +1,7 @@
 // The JSON front end: model spec → ModelGraph.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -8,12 +9,16 @@
 
 #include "compiler/frontend/model.h"
 #include "ir/diagnostic.h"
+#include "ir/tensor.h"
 
 namespace gradc {
 
 struct SpecOptions {
   std::vector<std::pair<std::string, std::string>> set;  // --set path=value, in order: "variables.width=64"
   std::vector<std::string> watch;                        // --watch: globs of parameters and named values
+  // Reads an array of a file, for initialisers, and a UserError without a place where it can't; none: specs can't.
+  std::function<Tensor(const std::string& path, const std::string& name)> read_array;
+  std::string directory;  // of the spec, where such paths begin; "": the current one
 };
 
 // Reads and checks a spec. Mistakes are collected in `diagnostics`; null where there is an error. Warnings are the

@@ -90,6 +90,9 @@ void SpecReader::choose_op(NodeDeclaration& node, const Json& json) {
 void SpecReader::choose_kind(NodeDeclaration& node, const Json& list, const GraphPlace& place) {
   const Json& json = *node.json;
   const Json *op = json.find("op"), *block = json.find("block"), *value = json.find("value");
+  // `value` may be an attribute of an op, as of `pad`.
+  const Op* named = op && op->is(Json::Kind::string) ? Registry::get().find(op->text) : nullptr;
+  if (named && named->attribute("value")) value = nullptr;
   int given = (op != nullptr) + (block != nullptr) + (value != nullptr);
   for (const char* kind : {"scan", "while", "cond"})
     if (const Json* loop = json.find(kind)) {

@@ -73,8 +73,8 @@ std::string list_text(const std::vector<std::string>& strings);
 
 class SpecReader {
  public:
-  SpecReader(const Json& root, Diagnostics& diagnostics, std::vector<std::string> watch)
-      : root_(root), diagnostics_(diagnostics), watch_(std::move(watch)) {}
+  SpecReader(const Json& root, const SpecOptions& options, Diagnostics& diagnostics)
+      : root_(root), options_(options), diagnostics_(diagnostics) {}
   // Null where there is an error.
   std::unique_ptr<ModelGraph> read();
 
@@ -117,6 +117,7 @@ class SpecReader {
   Evaluator evaluator(const Json& json, const Scope& scope);
   Attribute attribute_of(const Json& json, const AttributeSpec& spec, const std::string& op, const Scope& scope);
   LayerValue layer_value_of(const Json& json, const LayerAttribute& spec, const std::string& layer, const Scope& scope);
+  Initializer initializer_from_file(const Json& json, const std::string& what);
   Initializer initializer_of(const Json& json, const Type* type, const Scope& scope, const std::string& what);
   Tensor tensor_of(const Json& json, std::optional<Type> type, const Scope& scope, const std::string& what);
   // Runs and reports a UserError that it throws; false then, and where it met something poisoned.
@@ -218,8 +219,8 @@ class SpecReader {
   static std::string resolved_node(const ResolvedNode& node);
 
   const Json& root_;
+  const SpecOptions& options_;
   Diagnostics& diagnostics_;
-  std::vector<std::string> watch_;
   std::unique_ptr<ModelBuilder> model_;
   Scope globals_;  // variables, inputs, parameters, constants
   Scope graph_;    // nodes of the top-level graph

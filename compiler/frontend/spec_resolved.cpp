@@ -47,6 +47,9 @@ struct ToJson {
   std::string operator()(const IntList& value) const { return list_json(value); }
   std::string operator()(const Initializer& value) const {
     if (!value.literal) return quote_json(str(value));
+    if (!value.file.empty())
+      return "{ \"file\": " + quote_json(value.file) +
+             (value.array.empty() ? "" : ", \"name\": " + quote_json(value.array)) + " }";
     std::size_t at = 0;
     return nested(*value.literal, 0, at);
   }

@@ -1,6 +1,7 @@
 // Values of the tree, checked: numbers that may be expressions, attributes, initialisers, tensors.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "compiler/frontend/spec_reader.h"
 
@@ -187,10 +188,30 @@ LayerValue SpecReader::layer_value_of(const Json& json, const LayerAttribute& sp
   internal_error("layer attribute kind");
 }
 
+// { "file": "weights.safetensors", "name": "conv1.weight" }
+Initializer SpecReader::initializer_from_file(const Json& json, const std::string& what) {
+  const Json *file = json.find("file"), *name = json.find("name");
+  if (!check_keys(json, {"file", "name"}, what)) throw Poisoned{};
+  if (!file) throw UserError(json.location(), what + ": an initialiser that is an object must have `file`");
+  Initializer result;
+  std::filesystem::path path = string_of(*file, "`file`");
+  if (path.is_relative()) path = std::filesystem::absolute(std::filesystem::path(options_.directory) / path);
+  result.file = path.lexically_normal().string();
+  if (name) result.array = string_of(*name, "`name`");
+  if (!options_.read_array) throw UserError(file->location(), what + ": can't read files here");
+  try {
+    result.literal = std::make_shared<const Tensor>(options_.read_array(result.file, result.array));
+  } catch (const UserError& error) {
+    throw UserError(file->location(), what + ": " + error.diagnostics().front().message);
+  }
+  return result;
+}
+
 Initializer SpecReader::initializer_of(const Json& json, const Type* type, const Scope& scope,
                                        const std::string& what) {
   Initializer result;
   if (json.is(Json::Kind::number)) return initializer("constant", {json.number});
+  if (json.is(Json::Kind::object)) return initializer_from_file(json, what);
   if (json.is(Json::Kind::array)) {
     Type wanted = type ? *type : Type{DType::f64, shape_of(nested_shape(json))};
     result.literal = std::make_shared<const Tensor>(tensor_of(json, wanted, scope, what));
@@ -220,7 +241,7 @@ Initializer SpecReader::initializer_of(const Json& json, const Type* type, const
     }
     result.arguments.push_back(evaluator(json, scope).number(*keyword.value));
   }
-  Type any{DType::f32, {1}};
+  Type any{DType::f32, {1, 1}};  // a shape that every initialiser takes
   std::string wrong = complete(result, type ? *type : any);
   if (!wrong.empty()) throw UserError(json.inside(syntax->offset), what + ": " + wrong);
   return result;

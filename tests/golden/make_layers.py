@@ -68,6 +68,9 @@ def convolutions():
         case({"op": f"conv{rank}d", "filters": filters, "kernel": kernel, **options}, {"x": image},
              {"y.weight": (filters, image[1] // options.get("groups", 1), *kernel), "y.bias": (filters,)},
              lambda x, w: CONVOLUTION[rank](x["x"], w["y.weight"], w["y.bias"], **options))
+    # Padding before and after: torch pads alike and leaves the last positions out.
+    case({"op": "conv2d", "filters": 2, "kernel": 3, "stride": 2, "padding": [1, 1, 0, 0]}, {"x": (1, 2, 4, 6)}, {"y.weight": (2, 2, 3, 3), "y.bias": (2,)},
+         lambda x, w: F.conv2d(x["x"], w["y.weight"], w["y.bias"], stride=2, padding=1))
     for rank, image, multiplier in [(1, (2, 3, 7), 2), (2, (2, 3, 5, 5), 1), (3, (1, 2, 3, 4, 4), 3)]:
         channels = image[1]
         case({"op": f"depthwise_conv{rank}d", "kernel": 3, "multiplier": multiplier, "padding": 1}, {"x": image},

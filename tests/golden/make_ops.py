@@ -456,6 +456,65 @@ def resizes():
     case("mixup", [x, share], x * share[:, None, None, None] + x[::-1] * (1 - share)[:, None, None, None], 1e-15)
 
 
+def slices():
+    x = RANDOM.uniform(-2, 2, (6, 5))
+    case("split", [x], [x[:2], x[2:4], x[4:]], parts=3)
+    case("split", [x], [x[:, :1], x[:, 1:1], x[:, 1:]], sizes=[1, 0, 4], axis=1)
+    at = np.array([2, 1], dtype=np.int32)
+    case("dynamic_slice", [x, at], x[1:4, 2:4], axis=[1, 0], size=[2, 3])
+    case("dynamic_slice", [x, np.asarray(5, dtype=np.int64)], x[2:], size=[4])  # moved inside
+    case("dynamic_slice", [x, np.asarray(-3, dtype=np.int32)], x[:, :2], axis=[1], size=[2])
+    update, y = RANDOM.uniform(-2, 2, (3, 2)), x.copy()
+    y[1:4, 2:4] = update
+    case("dynamic_update_slice", [x, update, at], y, axis=[1, 0])
+    y = x.copy()
+    y[3:] = x[:3]
+    case("dynamic_update_slice", [x, x[:3], np.asarray(9, dtype=np.int32)], y)
+
+
+def cumulations():
+    x = RANDOM.uniform(-2, 2, (3, 40))
+    n = RANDOM.integers(-9, 9, (2, 21)).astype(np.int32)
+    flip = lambda v: v[:, ::-1]
+    for name, function, none in [("cumulative_sum", np.cumsum, 0), ("cumulative_product", np.cumprod, 1), ("cumulative_max", np.maximum.accumulate, -np.inf),
+                                 ("cumulative_min", np.minimum.accumulate, np.inf)]:
+        case(name, [x], function(x, axis=1), 1e-14)
+        case(name, [x.T.copy()], function(x, axis=1).T.copy(), 1e-14, axis=0)
+        case(name, [x], flip(function(flip(x), axis=1)), 1e-14, reverse=True)
+        before = np.concatenate([np.full((3, 1), none), function(x, axis=1)[:, :-1]], axis=1)
+        case(name, [x], before, 1e-14, exclusive=True)
+        if name != "cumulative_product":  # which overflows: NumPy widens it
+            case(name, [n], function(n, axis=1).astype(np.int32))
+    case("cumulative_sum", [np.array([1.0, np.inf, 2.0, np.nan, 3.0])], np.array([1.0, np.inf, np.inf, np.nan, np.nan]))
+    case("cumulative_max", [np.array([1.0, -np.inf, 2.0, np.nan, 3.0])], np.array([1.0, 1.0, 2.0, np.nan, np.nan]))
+    case("cumulative_min", [np.array([3, 5, 2], dtype=np.int64)], np.array([2**63 - 1, 3, 3]), exclusive=True)
+
+
+def sorts():
+    ties = np.array([[3.0, 1.0, 3.0, 1.0, 2.0], [np.nan, 0.0, np.inf, np.nan, -np.inf], [0.0, -0.0, 0.0, -0.0, -1.0]])
+    order = np.argsort(ties, axis=1, kind="stable")  # NaN last
+    case("argsort", [ties], order.astype(np.int32))
+    case("sort", [ties], np.take_along_axis(ties, order, 1))
+    down = np.array([[0, 2, 4, 1, 3], [2, 1, 4, 0, 3], [0, 1, 2, 3, 4]])  # NaN last here too
+    case("argsort", [ties], down.astype(np.int32), descending=True)
+    case("sort", [ties], np.take_along_axis(ties, down, 1), descending=True)
+    case("top_k", [ties], [np.take_along_axis(ties, down, 1)[:, :3], down[:, :3].astype(np.int32)], k=3)
+    x, n = RANDOM.uniform(-2, 2, (2, 33, 3)), RANDOM.integers(-5, 5, 40).astype(np.int64)
+    case("sort", [x], np.sort(x, axis=1), axis=1)
+    case("argsort", [n], np.argsort(n, kind="stable").astype(np.int32))
+    low = np.argsort(x, axis=1)[:, :4]
+    case("top_k", [x], [np.take_along_axis(x, low, 1), low.astype(np.int32)], k=4, axis=1, smallest=True)
+    index, updates = RANDOM.integers(-1, 5, (4, 3)).astype(np.int32), RANDOM.uniform(-2, 2, (4, 3))
+    for axis in [0, 1]:
+        total = np.zeros((4, 3) if axis == 0 else (4, 4))
+        for i, j in np.ndindex(4, 3):
+            at = [i, j]
+            at[axis] = index[i, j]
+            if 0 <= index[i, j] < 4:
+                total[tuple(at)] += updates[i, j]
+        case("scatter_add_along_axis", [index, updates], total, 1e-15, axis=axis, size=4)
+
+
 def einsums():
     for equation, shapes in [
         ("ij,jk->ki", [(2, 3), (3, 4)]),
@@ -499,7 +558,7 @@ def random_numbers():
         case("random_normal", operands, normal.astype(np.float32), 2e-6, shape=(4,), dtype="f32")
 
 
-WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses, moments, normalizations, einsums, resizes]
+WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses, moments, normalizations, einsums, resizes, slices, cumulations, sorts]
 for write in WRITERS:
     write()
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.txt"), "w") as out:

@@ -287,3 +287,32 @@ TEST_CASE("deep and long graphs neither overflow nor hang") {
   CHECK(node_errors(nodes + R"({"name": "n3000", "value": "x"})").empty());
   CHECK(errors_of(std::string(100000, '[')).find("nested deeper than 200 levels") != std::string::npos);
 }
+
+TEST_CASE("layers of images say what does not fit") {
+  auto first = [](const std::string& nodes) {
+    std::string all = node_errors(nodes);
+    return all.substr(0, all.find('\n'));
+  };
+  CHECK(
+      first(
+          R"({"op": "conv_transpose2d", "name": "a", "x": "i", "filters": 2, "kernel": 3, "stride": 2, "output_padding": 2})") ==
+      "3:109: conv_transpose2d: `output_padding` must be less than the stride 2, got 2");
+  CHECK(first(R"({"op": "conv_transpose2d", "name": "a", "x": "i", "filters": 2, "kernel": 1, "padding": 16})") ==
+        "3:89: conv_transpose2d: padding 16 leaves nothing of dimension 2, which is 32 without it");
+  CHECK(first(R"({"op": "conv2d", "name": "a", "x": "i", "filters": 2, "kernel": 3, "padding": [1, 1, 1]})") ==
+        "3:79: conv2d: `padding` has 3 numbers; it takes 1, 2 (each spatial dimension) or 4 (before each, then after "
+        "each)");
+  CHECK(first(R"({"op": "conv3d", "name": "a", "x": "i", "filters": 2, "kernel": 3})") ==
+        "3:1: conv3d: `x` must be [N, channels, depth, height, width], got f32[N,3,32,32]");
+  CHECK(first(R"({"op": "bilinear", "name": "a", "x1": "x", "x2": "i", "units": 2})") ==
+        "3:1: bilinear: `x1` and `x2` must differ in their last dimension only, got f32[N,8] and f32[N,3,32,32]");
+  CHECK(first(R"({"op": "group_norm", "name": "a", "x": "i", "groups": 2})") ==
+        "3:55: group_norm: can't cut the 3 channels of its input into 2 groups");
+  CHECK(first(R"({"op": "layer_norm", "name": "a", "x": "x", "dimensions": 3})") ==
+        "3:59: layer_norm: can't normalise over 3 dimensions of f32[N,8]");
+  CHECK(first(R"({"op": "cutout", "x": "x", "size": 3})") ==
+        "3:1: cutout: `x` must be [N, channels, height, width], got f32[N,8]");
+  CHECK(first(R"({"op": "mixup_share", "x": "x", "alpha": 0})") == "3:42: mixup_share: `alpha` must be more than 0");
+  CHECK(first(R"({"op": "depthwise_conv2d", "x": "i", "kernel": 3})") ==
+        "3:1: depthwise_conv2d owns parameters and needs a `name`");
+}

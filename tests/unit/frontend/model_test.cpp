@@ -12,8 +12,27 @@ using namespace gradc;
 
 namespace {
 
-const char* const kExamples[] = {"lenet5",        "mlp",        "two-layer",    "spiral",       "softmax-regression",
-                                 "trace-product", "trace-sine", "trace-neuron", "trace-hidden", "trace-three-layers"};
+const char* const kExamples[] = {"lenet5",
+                                 "mlp",
+                                 "two-layer",
+                                 "spiral",
+                                 "softmax-regression",
+                                 "trace-product",
+                                 "trace-sine",
+                                 "trace-neuron",
+                                 "trace-hidden",
+                                 "trace-three-layers",
+                                 "linear-svm",
+                                 "logistic-regression",
+                                 "perceptron",
+                                 "spiral-linear",
+                                 "rbf-network",
+                                 "lenet5-1998",
+                                 "alexnet",
+                                 "nin",
+                                 "vgg16",
+                                 "googlenet",
+                                 "resnet18"};
 
 const LayerInfo& layer(const ModelGraph& model, const std::string& name) {
   for (const LayerInfo& info : model.layers)

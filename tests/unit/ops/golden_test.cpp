@@ -67,9 +67,16 @@ std::unique_ptr<Module> module_of(const GoldenCase& golden) {
     text << (i ? ", " : "") << "data %x" << i << ": " << golden.operands[i].type().str();
     operands << (i ? ", " : "") << "%x" << i;
   }
-  text << ") -> (data %y) {\n  %y = " << golden.op << "(" << operands.str() << ")";
+  std::ostringstream declared, results, result_types;
+  for (std::size_t i = 0; i < golden.results.size(); ++i) {
+    declared << (i ? ", " : "") << "data %y" << i;
+    results << (i ? ", " : "") << "%y" << i;
+    result_types << (i ? ", " : "") << golden.results[i].type().str();
+  }
+  text << ") -> (" << declared.str() << ") {\n  " << results.str() << " = " << golden.op << "(" << operands.str()
+       << ")";
   if (golden.attributes != "{}") text << " " << golden.attributes;
-  text << " : " << golden.results.at(0).type().str() << "\n  return %y\n}\n";
+  text << " : " << result_types.str() << "\n  return " << results.str() << "\n}\n";
   Diagnostics diagnostics;
   auto module = parse_module(text.str(), "golden.gir", diagnostics);
   INFO(text.str() << diagnostics.render());
@@ -96,6 +103,22 @@ double greatest(const Tensor& tensor) {
   return result;
 }
 
+void check_result(const GoldenCase& golden, const Tensor& actual, const Tensor& expected) {
+  REQUIRE(actual.type() == expected.type());
+  if (!is_float(actual.type().dtype)) {
+    CHECK(actual == expected);
+    return;
+  }
+  double scale = is_elementwise(golden.op) ? 0 : greatest(expected);
+  for (std::int64_t i = 0; i < actual.elements(); ++i) {
+    if (agrees(actual.get(i), expected.get(i), golden.within, scale)) continue;
+    INFO("element " << i);
+    for (const Tensor& operand : golden.operands)
+      if (operand.elements() == actual.elements()) UNSCOPED_INFO("operand " << operand.get(i));
+    CHECK(actual.get(i) == expected.get(i));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("ops agree with golden numbers") {
@@ -104,19 +127,10 @@ TEST_CASE("ops agree with golden numbers") {
     REQUIRE(Registry::get().find(golden.op));
     auto module = module_of(golden);
     std::vector<Tensor> results = interpret(*module->functions[0], golden.operands);
-    const Tensor &actual = results.at(0), &expected = golden.results[0];
-    REQUIRE(actual.type() == expected.type());
-    if (!is_float(actual.type().dtype)) {
-      CHECK(actual == expected);
-      continue;
-    }
-    double scale = is_elementwise(golden.op) ? 0 : greatest(expected);
-    for (std::int64_t i = 0; i < actual.elements(); ++i) {
-      if (agrees(actual.get(i), expected.get(i), golden.within, scale)) continue;
-      INFO("element " << i);
-      for (const Tensor& operand : golden.operands)
-        if (operand.elements() == actual.elements()) UNSCOPED_INFO("operand " << operand.get(i));
-      CHECK(actual.get(i) == expected.get(i));
+    REQUIRE(results.size() == golden.results.size());
+    for (std::size_t k = 0; k < results.size(); ++k) {
+      INFO("result " << k);
+      check_result(golden, results[k], golden.results[k]);
     }
   }
 }

@@ -37,6 +37,10 @@ TEST_CASE("shape rules work on symbols") {
   CHECK(inferred("slice", {"f32[N,7]"}, {{"start", ints({0, 1})}, {"limit", ints({INT64_MAX, -1})}}) == "f32[N,5]");
   CHECK(inferred("pad", {"f32[N,7]"}, {{"low", ints({0, 1})}}) == "f32[N,8]");
   CHECK(inferred("concatenate", {"f32[N,3]", "f32[N,4]"}, {{"axis", integer(1)}}) == "f32[N,7]");
+  CHECK(inferred("sort", {"f32[N,10]"}) == "f32[N,10]");
+  CHECK(inferred("cumulative_sum", {"f32[N,10]"}) == "f32[N,10]");
+  CHECK(inferred("dynamic_slice", {"f32[N,10]", "i32[]"}, {{"axis", ints({1})}, {"size", ints({3})}}) == "f32[N,3]");
+  CHECK(inferred("upsample_nearest", {"f32[N,3,4,5]"}, {{"scale", ints({2})}}) == "f32[N,3,8,10]");
   CHECK(inferred("concatenate", {"f32[N,3]", "f32[2*N,3]"}, {{"axis", integer(0)}}) == "f32[3*N,3]");
   CHECK(inferred("gather", {"f32[65,16]", "i32[N,T]"}) == "f32[N,T,16]");
   CHECK(inferred("one_hot", {"i32[N]"}, {{"classes", integer(10)}}) == "f32[N,10]");
@@ -111,4 +115,29 @@ TEST_CASE("wrong use is told with both values") {
   CHECK(inferred("gather", {"f32[3]", "f32[2]"}) == "gather: `index` must be an integer, got f32[2]");
   CHECK(inferred("broadcast", {"f32[3]"}, {{"shape", Shape{2, 4}}, {"dims", ints({1})}}) ==
         "broadcast: can't stretch dimension 0 of f32[3] to 4");
+  CHECK(inferred("split", {"f32[N,7]"}, {{"parts", integer(2)}, {"axis", integer(1)}}) ==
+        "split: can't cut dimension 1 of f32[N,7] into 2 equal parts");
+  CHECK(inferred("split", {"f32[7]"}, {{"sizes", ints({3, 3})}}) ==
+        "split: `sizes` [3, 3] add up to 6, not to dimension 0 of f32[7]");
+  CHECK(inferred("split", {"f32[7]"}) == "split: takes one of `parts` and `sizes`");
+  CHECK(inferred("split", {"f32[N]"}, {{"parts", integer(2)}}) ==
+        "split: dimension 0 of f32[N] must be bound to a size first");
+  CHECK(inferred("dynamic_slice", {"f32[5]", "i32[]"}, {{"size", ints({6})}}) ==
+        "dynamic_slice: can't take 6 elements of dimension 0 of f32[5]");
+  CHECK(inferred("dynamic_slice", {"f32[5,3]", "i32[]"}, {{"axis", ints({0, 1})}, {"size", ints({1, 1})}}) ==
+        "dynamic_slice: `start` must be a number for each of 2 dimensions in `axis`, got i32[]");
+  CHECK(inferred("dynamic_update_slice", {"f32[5]", "f32[6]", "i32[]"}) ==
+        "dynamic_update_slice: `update` must fit into `x`, and have its dtype and its other dimensions than those in "
+        "`axis`, got f32[6] and f32[5]");
+  CHECK(inferred("top_k", {"f32[N,3]"}, {{"k", integer(4)}}) ==
+        "top_k: can't take the greatest 4 of dimension 1 of f32[N,3]");
+  CHECK(inferred("sort", {"bool[3]"}) == "sort: `x` must be a number, got bool[3]; cast it first");
+  CHECK(inferred("cumulative_sum", {"f32[N]"}) ==
+        "cumulative_sum: dimension 0 of f32[N] must be bound to a size first");
+  CHECK(inferred("scatter_add_along_axis", {"i32[2]", "f32[3]"}, {{"size", integer(3)}}) ==
+        "scatter_add_along_axis: `index` must have the shape of `updates`, got i32[2] and f32[3]");
+  CHECK(inferred("upsample_linear", {"f32[2,3,4,4]"}, {{"scale", ints({2, 2, 2})}}) ==
+        "upsample_linear: `scale` must be one factor, or one for each of 2 spatial dimensions, got [2, 2, 2]");
+  CHECK(inferred("mixup", {"f32[N,3]", "f32[3]"}) ==
+        "mixup: `share` must be f32[N], a number for each example of `x`, got f32[3]");
 }

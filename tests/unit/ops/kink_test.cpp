@@ -120,6 +120,9 @@ TEST_CASE("lengths have a gradient at 0 and at ties") {
 }
 
 TEST_CASE("reductions share a gradient evenly among ties, max_pool gives it to the first") {
+  CHECK(gradient("cumulative_max", {{"f64[3]", {1, 1, 0}}}) == Values{2, 1, 0});
+  CHECK(gradient("cumulative_min", {{"f64[3]", {1, 1, 2}}}) == Values{2, 1, 0});
+  CHECK(gradient("cumulative_product", {{"f64[3]", {2, 0, 3}}}) == Values{1, 8, 0});  // d(a + ab + abc)
   CHECK(gradient("max", {{"f64[4]", {5, 1, 5, 5}}}) == Values{1. / 3, 0, 1. / 3, 1. / 3});
   CHECK(gradient("min", {{"f64[2,2]", {1, 1, 0, 4}}}, {{"axis", IntList{1}}}) == Values{0.5, 0.5, 1, 0});
   CHECK(gradient("max_pool", {{"f64[1,1,2,4]", {7, 7, 1, 2, 7, 7, 2, 2}}}, {{"window", IntList{2, 2}}}) ==
