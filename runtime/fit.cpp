@@ -17,6 +17,7 @@
 
 #include "batches.h"
 #include "gradc/random.h"
+#include "gradc/resample.h"
 #include "interrupt.h"
 #include "progress.h"
 #include "run_directory.h"
@@ -28,7 +29,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-enum Purpose : std::uint64_t { kSplit = 1, kShuffle = 2 };  // streams of the run's seed
+constexpr std::uint64_t kShuffle = 2;  // stream of the run's seed; resample.cpp has others
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
@@ -180,23 +181,6 @@ void Fit::read_checkpoint() {
   }
 }
 
-// The rows of a set that these numbers name.
-DataSet rows_of(const DataSet& data, std::span<const std::int64_t> rows) {
-  DataSet result;
-  for (const Column& column : data.columns) {
-    Column part =
-        make_column(column.name, column.dtype, column.shape, static_cast<std::int64_t>(rows.size()), column.origin);
-    const std::int64_t bytes = column.row_bytes();
-    std::byte* to = part.data.data();
-    for (const std::int64_t row : rows) {
-      std::memcpy(to, column.data.data() + row * bytes, static_cast<std::size_t>(bytes));
-      to += bytes;
-    }
-    result.add(std::move(part));
-  }
-  return result;
-}
-
 std::int64_t Fit::epochs() const {
   std::int64_t all = 0;
   for (const Stage& stage : plan_) all += stage.epochs;
@@ -204,19 +188,11 @@ std::int64_t Fit::epochs() const {
 }
 
 void Fit::split() {
-  const std::int64_t all = data_.train->examples;
+  place_.vocabulary = data_.train->vocabulary;
   const double fraction = data_.validation ? 0 : options_.validation_fraction;
-  if (!(fraction >= 0 && fraction < 1)) throw DataError("the validation fraction must be at least 0 and less than 1");
-  auto held_out = static_cast<std::int64_t>(std::floor(fraction * static_cast<double>(all) + 0.5));
-  if (fraction > 0 && (held_out == 0 || held_out == all)) {
-    throw DataError("a validation fraction of " + std::to_string(fraction) + " splits " + std::to_string(all) +
-                    " examples into " + std::to_string(all - held_out) + " and " + std::to_string(held_out));
-  }
-  base_.resize(static_cast<std::size_t>(all));
-  std::iota(base_.begin(), base_.end(), 0);
-  if (held_out > 0) base_ = permutation(all, Random(static_cast<std::uint64_t>(place_.seed), kSplit));
-  held_out_.assign(base_.begin(), base_.begin() + held_out);
-  base_.erase(base_.begin(), base_.begin() + held_out);
+  Split split = hold_out(data_.train->examples, fraction, static_cast<std::uint64_t>(place_.seed));
+  base_ = std::move(split.train);
+  held_out_ = std::move(split.validation);
   order_ = base_;
 }
 
@@ -578,6 +554,11 @@ std::optional<double> metric(const Metrics& metrics, std::string_view name) {
     if (held == name) return value;
   }
   return {};
+}
+
+std::optional<std::int64_t> seed_of_run(const SafeTensors& weights) {
+  if (!Place::is_in(weights)) return {};
+  return Place::of(weights).seed;
 }
 
 FitResult fit(const Provide& provide, const StateTable& table, Block& state, const FitData& data,

@@ -66,18 +66,72 @@ void three_modes(const Options& options, int label, std::int64_t index, std::int
   point[1] += options.noise * random.normal();
 }
 
+// Clouds with normal deviation `noise` around points on the unit circle.
+void blobs(const Options& options, int label, std::int64_t, std::int64_t, Random& random, double* point) {
+  double sine = 0, cosine = 0;
+  portable_sin_cos(static_cast<double>(label) / static_cast<double>(options.classes), &sine, &cosine);
+  point[0] = cosine + options.noise * random.normal();
+  point[1] = sine + options.noise * random.normal();
+}
+
+// Points anywhere in [-1, 1]², for labels that hold together or not at all.
+void discs(const Options&, int, std::int64_t, std::int64_t, Random& random, double* point) {
+  point[0] = random.uniform(-1, 1);
+  point[1] = random.uniform(-1, 1);
+}
+
+// Whether the point is in each of `classes` discs of radius 0.6, whose centres lie around the origin at 0.4.
+void discs_target(const Options& options, const double* point, Random&, double* target) {
+  for (std::int64_t k = 0; k < options.classes; ++k) {
+    double sine = 0, cosine = 0;
+    portable_sin_cos(static_cast<double>(k) / static_cast<double>(options.classes), &sine, &cosine);
+    const double dx = point[0] - 0.4 * sine, dy = point[1] - 0.4 * cosine;
+    target[k] = dx * dx + dy * dy < 0.36 ? 1 : 0;
+  }
+}
+
+// A place on one period, in [-π, π).
+void sine(const Options&, int, std::int64_t, std::int64_t, Random& random, double* point) {
+  point[0] = random.uniform(-0.5, 0.5) * 6.283185307179586;
+}
+
+void sine_target(const Options& options, const double* point, Random& random, double* target) {
+  double cosine = 0;
+  portable_sin_cos(point[0] / 6.283185307179586, target, &cosine);
+  *target += options.noise * random.normal();
+}
+
+// What is learned of a point where it is no class: numbers that follow from it.
+using Target = void (*)(const Options& options, const double* point, Random& random, double* target);
+
 struct Generator {
   const char* name;
   Point point;  // null: glyphs
   std::int64_t examples, classes;
   bool any_classes;  // whether `classes` is an option
   double noise;
+  std::int64_t elements = 2;  // of a point
+  Target target = nullptr;    // null: the class; it has as many numbers as there are classes
 };
 constexpr Generator kGenerators[] = {
-    {"glyphs", nullptr, 6000, 10, false, 0.08}, {"rings", rings, 1000, 2, true, 0.05},
-    {"spiral", spiral, 300, 3, true, 0.2},      {"three_modes", three_modes, 1000, 2, false, 0},
+    {"blobs", blobs, 300, 3, true, 0.15},
+    {"discs", discs, 1000, 3, true, 0, 2, discs_target},
+    {"glyphs", nullptr, 6000, 10, false, 0.08, 784},
+    {"rings", rings, 1000, 2, true, 0.05},
+    {"sine", sine, 300, 1, false, 0, 1, sine_target},
+    {"spiral", spiral, 300, 3, true, 0.2},
+    {"three_modes", three_modes, 1000, 2, false, 0},
     {"xor", xor_quadrants, 1000, 2, false, 0},
 };
+
+// Streams of random numbers go by these, so that the data of a seed stays what it is: never renumber.
+constexpr const char* kStreams[] = {"glyphs", "rings", "spiral", "three_modes", "xor", "blobs", "discs", "sine"};
+
+Random random_of(const Generator& generator, const Options& options, std::int64_t example) {
+  std::uint64_t stream = 0;
+  while (std::string_view(kStreams[stream]) != generator.name) ++stream;
+  return {options.seed, stream, static_cast<std::uint64_t>(example)};
+}
 
 const Generator& find_generator(std::string_view name) {
   std::string known;
@@ -133,17 +187,38 @@ Column draw_points(const Generator& generator, const Options& options, const std
   const std::string origin = "generator " + std::string(generator.name);
   const bool glyphs = generator.point == nullptr;
   Column column = glyphs ? make_column(name, GRADC_U8, {28, 28}, options.examples, origin)
-                         : make_column(name, GRADC_F64, {2}, options.examples, origin);
+                         : make_column(name, GRADC_F64, {generator.elements}, options.examples, origin);
   for (std::int64_t i = 0; i < options.examples; ++i) {
-    Random random(options.seed, static_cast<std::uint64_t>(&generator - kGenerators), static_cast<std::uint64_t>(i));
+    Random random = random_of(generator, options, i);
     const auto label = static_cast<int>(i % options.classes);
     const std::int64_t count = (options.examples - label + options.classes - 1) / options.classes;
     if (glyphs) {
       draw_glyph(label, options.noise, random,
                  column.values<std::uint8_t>().subspan(static_cast<std::size_t>(i) * 784).first<784>());
     } else {
-      generator.point(options, label, i / options.classes, count, random, column.values<double>().data() + 2 * i);
+      generator.point(options, label, i / options.classes, count, random,
+                      column.values<double>().data() + generator.elements * i);
     }
+  }
+  return column;
+}
+
+// Numbers that follow from the points, drawn again.
+Column draw_targets(const Generator& generator, const Options& options, const Array& input) {
+  const std::string origin = "generator " + std::string(generator.name);
+  if (example_elements(input) != options.classes) {
+    throw DataError(origin, "input `" + input.name + "` takes neither its points, " +
+                                std::to_string(generator.elements) + " elements an example, nor its targets, " +
+                                std::to_string(options.classes) + ": it has " +
+                                std::to_string(example_elements(input)));
+  }
+  Column column =
+      make_column(input.name, GRADC_F64, {input.shape.begin() + 1, input.shape.end()}, options.examples, origin);
+  for (std::int64_t i = 0; i < options.examples; ++i) {
+    Random random = random_of(generator, options, i);
+    double point[2] = {};
+    generator.point(options, 0, i, options.examples, random, point);
+    generator.target(options, point, random, column.values<double>().data() + i * options.classes);
   }
   return column;
 }
@@ -188,16 +263,17 @@ DataSet generate(const std::string& name, std::span<const std::pair<std::string,
                  std::span<const Array> inputs) {
   const Generator& generator = find_generator(name);
   const Options options = parse_options(generator, given);
-  const std::int64_t point_elements = generator.point ? 2 : 784;
   DataSet data;
   bool has_points = false;
   for (const Array& input : inputs) {
     if (input.shape.empty())
       throw DataError("input `" + input.name + "` has no batch axis, so no data set can feed it");
     // Labels of two classes, one-hot, look like points: points come first.
-    if (!has_points && example_elements(input) == point_elements) {
+    if (!has_points && example_elements(input) == generator.elements) {
       data.add(draw_points(generator, options, input.name));
       has_points = true;
+    } else if (generator.target) {
+      data.add(draw_targets(generator, options, input));
     } else {
       data.add(draw_labels(generator, options, input));
     }

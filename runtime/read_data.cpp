@@ -6,6 +6,7 @@
 #include "generators.h"
 #include "gradc/dataset.h"
 #include "gradc/file.h"
+#include "gradc/image.h"
 
 namespace gradc::runtime {
 
@@ -137,40 +138,22 @@ Column read_column(const std::string& format, const std::string& name, const std
     if (colon == std::string::npos) return read_npz(resolve_one(path, directory), name, name);
     return read_npz(resolve_one(path.substr(0, colon + 4), directory), path.substr(colon + 5), name);
   }
+  if (format == "image") return read_images(resolve(path, directory), name);
   const std::string file = resolve_one(path, directory);
   if (format == "idx") return read_idx(file, name);
   if (format == "npy") return read_npy(file, name);
-  return read_text(file, name, example_elements(*input_named(name, inputs)), &data.vocabulary);
+  const std::int64_t length = example_elements(*input_named(name, inputs));
+  return format == "lines" ? read_lines(file, name, length, data.vocabulary)
+                           : read_text(file, name, length, data.vocabulary);
 }
 
 }  // namespace
 
-std::vector<std::string> data_formats() { return {"idx", "cifar", "csv", "npy", "npz", "text"}; }
-
-Column read_text(const std::string& path, std::string name, std::int64_t length, std::string* vocabulary) {
-  const Bytes bytes = read_maybe_gzip(path);
-  bool used[256] = {};
-  for (const std::byte b : bytes) used[std::to_integer<std::size_t>(b)] = true;
-  std::int32_t number[256] = {};
-  std::string characters;
-  for (int c = 0; c < 256; ++c) {
-    if (!used[c]) continue;
-    number[c] = static_cast<std::int32_t>(characters.size());
-    characters += static_cast<char>(c);
-  }
-  const auto size = static_cast<std::int64_t>(bytes.size());
-  if (length < 1 || size < length) {
-    throw DataError(path, std::to_string(size) + " characters are fewer than one example of " + std::to_string(length));
-  }
-  Column column = make_column(std::move(name), GRADC_I32, {length}, size / length, path);
-  const auto values = column.values<std::int32_t>();
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = number[std::to_integer<std::size_t>(bytes[i])];
-  if (vocabulary) *vocabulary = std::move(characters);
-  return column;
-}
+std::vector<std::string> data_formats() { return {"cifar", "csv", "idx", "image", "lines", "npy", "npz", "text"}; }
 
 DataSet read_data(const DataSource& source, const std::string& directory, std::span<const Array> inputs) {
   DataSet data;
+  data.vocabulary = source.vocabulary;
   if (source.format.empty()) {
     data = generate(source.generator, source.options, inputs);
   } else if (source.format == "csv") {
@@ -180,7 +163,9 @@ DataSet read_data(const DataSource& source, const std::string& directory, std::s
   } else {
     const auto formats = data_formats();
     if (std::find(formats.begin(), formats.end(), source.format) == formats.end()) {
-      throw DataError("unknown data format `" + source.format + "`; known are idx, cifar, csv, npy, npz and text");
+      std::string known;
+      for (const std::string& format : formats) known += (known.empty() ? "" : ", ") + format;
+      throw DataError("unknown data format `" + source.format + "`; known are " + known);
     }
     for (const auto& [name, path] : source.files) {
       if (input_named(name, inputs)) data.add(read_column(source.format, name, path, directory, inputs, data));

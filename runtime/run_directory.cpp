@@ -24,6 +24,18 @@ constexpr const char* kLast = "last.safetensors";
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kFiles[] = {"spec.json", kLast, "best.safetensors", kMetrics};
 constexpr const char* kPlace = "gradc.run";  // key of the metadata
+constexpr const char* kVocabulary = "gradc.vocabulary";
+
+// Metadata is UTF-8: byte b is written as the character U+00b.
+std::string utf8_of_bytes(const std::string& bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto b = static_cast<unsigned char>(c);
+    if (b >= 0x80) text += static_cast<char>(0xc0 | b >> 6);
+    text += static_cast<char>(b >= 0x80 ? 0x80 | (b & 0x3f) : b);
+  }
+  return text;
+}
 
 // Doubles as their bits: NaN and infinities too come back as they were.
 std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
@@ -125,8 +137,28 @@ Metadata Place::metadata() const {
   for (const auto& [program, plateau] : plateaus)
     place["plateaus"][program] = {bits_of(plateau.factor), bits_of(plateau.best), plateau.epochs, plateau.bad,
                                   plateau.cooldown};
-  return {{"format", "gradc"}, {kPlace, place.dump()}};
+  Metadata metadata = {{"format", "gradc"}, {kPlace, place.dump()}};
+  if (!vocabulary.empty()) metadata[kVocabulary] = utf8_of_bytes(vocabulary);
+  return metadata;
 }
+
+std::string vocabulary_of(const SafeTensors& file) {
+  const auto found = file.metadata().find(kVocabulary);
+  if (found == file.metadata().end()) return "";
+  std::string bytes;
+  for (std::size_t i = 0; i < found->second.size(); ++i) {
+    auto b = static_cast<unsigned char>(found->second[i]);
+    const bool pair = (b == 0xc2 || b == 0xc3) && i + 1 < found->second.size();
+    if (b >= 0x80 && !pair) throw DataError(file.file(), "corrupt checkpoint: its vocabulary can't be read");
+    if (pair) b = static_cast<unsigned char>((b & 3) << 6 | (static_cast<unsigned char>(found->second[++i]) & 0x3f));
+    if (bytes.find(static_cast<char>(b)) != std::string::npos)
+      throw DataError(file.file(), "corrupt checkpoint: its vocabulary has a character twice");
+    bytes += static_cast<char>(b);
+  }
+  return bytes;
+}
+
+bool Place::is_in(const SafeTensors& file) { return file.metadata().contains(kPlace); }
 
 Place Place::of(const SafeTensors& file) {
   const auto found = file.metadata().find(kPlace);
@@ -154,6 +186,7 @@ Place Place::of(const SafeTensors& file) {
         place.plateaus[program] = {number_of(numbers.at(0)), number_of(numbers.at(1)),
                                    numbers.at(2).get<std::int64_t>(), numbers.at(3).get<std::int64_t>(),
                                    numbers.at(4).get<std::int64_t>()};
+    place.vocabulary = vocabulary_of(file);
     if (place.epoch < 0 || place.stage < 0 || place.stage_epoch < 0 || place.position < 0 || place.step < 0 ||
         place.batch < 1)
       throw DataError(file.file(), "corrupt checkpoint");

@@ -31,8 +31,10 @@ struct Place {
     std::int64_t epochs = 0, bad = 0, cooldown = 0;
   };
   std::map<std::string, Plateau> plateaus;  // by program
+  std::string vocabulary;  // of the training data, where that is text
 
   Metadata metadata() const;
+  static bool is_in(const SafeTensors& file);
   // Of a checkpoint; DataError where the file is none.
   static Place of(const SafeTensors& file);
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "gradc/resample.h"
 #include "ir/diagnostic.h"
 
 namespace gradc {
@@ -28,8 +29,10 @@ std::vector<runtime::Array> data_inputs(const ModelGraph& model, const std::stri
   return inputs;
 }
 
-runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs) {
+runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs,
+                            const std::string& vocabulary) {
   runtime::DataSource source;
+  source.vocabulary = vocabulary;
   const bool from_files = !split.files.empty() && (!place.directory.empty() || split.generator.empty());
   if (!place.directory.empty() && split.files.empty())
     throw UserError(split.location, "a data directory is given, but this split names no files");
@@ -45,6 +48,25 @@ runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const 
   } catch (const runtime::Error& error) {
     throw UserError(split.location, error.what());
   }
+}
+
+TrainingData load_training(const ModelGraph& model, const DataPlace& place, const std::vector<runtime::Array>& inputs,
+                           const std::string& vocabulary) {
+  const Resample& resample = model.data.resample;
+  TrainingData data{load_split(*model.data.train, place, inputs, vocabulary), {}};
+  if (model.data.validation) data.validation = load_split(*model.data.validation, place, inputs, data.train.vocabulary);
+  if (resample.kind == Resample::Kind::none) return data;
+  const auto seed = static_cast<std::uint64_t>(resample.seed);
+  try {
+    const runtime::Split split = resample.kind == Resample::Kind::k_fold
+                                     ? runtime::k_fold(data.train.examples, resample.folds, resample.fold, seed)
+                                     : runtime::bootstrap(data.train.examples, seed);
+    if (!data.validation && !split.validation.empty()) data.validation = runtime::rows_of(data.train, split.validation);
+    data.train = runtime::rows_of(data.train, split.train);
+  } catch (const runtime::Error& error) {
+    throw UserError(resample.location, error.what());
+  }
+  return data;
 }
 
 std::vector<runtime::InputStatistics> statistics_of(const ModelGraph& model) {

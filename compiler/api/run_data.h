@@ -1,6 +1,7 @@
 // From a model's data section to data sets in memory, and from a model to what the training loop uses of it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,19 @@ struct DataPlace {
 // The data inputs of a program for a batch of `batch`.
 std::vector<runtime::Array> data_inputs(const ModelGraph& model, const std::string& program, std::int64_t batch);
 // Reads or generates one split. What is wrong with the data is a UserError at the split's place in the spec.
-runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs);
+// Text is numbered by `vocabulary`, "": by its own.
+runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs,
+                            const std::string& vocabulary = "");
 // The statistics that training sets before its first step.
 std::vector<runtime::InputStatistics> statistics_of(const ModelGraph& model);
+// Training and validation examples: the train split, resampled as the data section says, and the validation split,
+// declared or what resampling leaves. A fraction is not held out here: it follows the run's seed.
+struct TrainingData {
+  runtime::DataSet train;
+  std::optional<runtime::DataSet> validation;
+};
+TrainingData load_training(const ModelGraph& model, const DataPlace& place, const std::vector<runtime::Array>& inputs,
+                           const std::string& vocabulary = "");
 // What the training loop averages of a program.
 runtime::ProgramUse program_use(const ProgramInfo& program);
 // Whether epochs and patience that the caller gave stay.

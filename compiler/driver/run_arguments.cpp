@@ -1,9 +1,12 @@
 // The state that eval and predict work on, and metrics as they are printed.
 #include "compiler/driver/run_arguments.h"
 
+#include <algorithm>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
+
+#include "gradc/image.h"
 
 namespace gradc::driver {
 
@@ -32,6 +35,13 @@ void print_table(const std::string& split, const runtime::Table& table) {
   }
 }
 
+// By the first bytes: whatever is no image is read as NPY, which says what is wrong with it.
+runtime::Column read_image_or_npy(const std::string& file, const std::string& name) {
+  const runtime::Bytes bytes = runtime::read_file(file);
+  const bool image = bytes.size() > 1 && (bytes[0] == std::byte{0x89} || bytes[0] == std::byte{'P'});
+  return image ? runtime::read_images({file}, name) : runtime::read_npy(file, name);
+}
+
 }  // namespace
 
 void print_metrics(const std::string& split, const runtime::Metrics& metrics) {
@@ -51,10 +61,39 @@ nlohmann::ordered_json json_of(const runtime::Metrics& metrics) {
   return line;
 }
 
-runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table,
-                          const std::string& weights) {
+std::string vocabulary_in(const std::vector<std::string>& weights) {
+  return weights.empty() ? "" : runtime::vocabulary_of(runtime::SafeTensors::read(weights.front()));
+}
+
+runtime::DataSet inputs_from_files(const std::vector<std::string>& items, const std::vector<runtime::Array>& inputs,
+                                   const std::string& command) {
+  std::vector<std::string> names;
+  for (const runtime::Array& input : inputs) names.push_back(input.name);
+  runtime::DataSet data;
+  for (const std::string& item : items) {
+    const std::size_t equals = item.find('=');
+    const std::string name = item.substr(0, equals);
+    if (equals == std::string::npos) throw UserError(Location(), "--input " + item + ": expected NAME=FILE");
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      throw UserError(Location(),
+                      "--input " + item + ": the program has no input `" + name + "`" + suggest(name, names));
+    const std::string file = item.substr(equals + 1);
+    data.add(read_image_or_npy(file, name));
+  }
+  for (const std::string& name : names)
+    if (!data.find(name))
+      throw UserError(Location(),
+                      command + " needs a file for the input `" + name + "`: --input " + name + "=FILE.npy");
+  return data;
+}
+
+runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table, const std::string& weights,
+                          std::int64_t seed) {
   runtime::Block state = make_state(table);
-  runtime::Runner(provide("init", 1), nullptr).run({}, {}, state.data());
+  const runtime::Executable& init = provide("init", 1);
+  runtime::Runner runner(init, nullptr);
+  if (const int scalar = init.scalar("seed"); scalar >= 0) runner.set_integer_scalar(scalar, seed);
+  runner.run({}, {}, state.data());
   if (!weights.empty())
     runtime::load_weights(runtime::SafeTensors::read(weights), table, state.data(), runtime::Match::strict);
   return state;

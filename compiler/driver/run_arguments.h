@@ -7,6 +7,7 @@
 
 #include "compiler/api/run_data.h"
 #include "compiler/driver/command.h"
+#include "gradc/fit.h"
 #include "gradc/safetensors.h"
 
 namespace gradc::driver {
@@ -31,8 +32,14 @@ struct DataArguments {
 void print_metrics(const std::string& split, const runtime::Metrics& metrics);
 nlohmann::ordered_json json_of(const runtime::Metrics& metrics);
 
+// The vocabulary of the text that the first of these files was trained on; "" for none.
+std::string vocabulary_in(const std::vector<std::string>& weights);
+// NAME=FILE for every input of a program: arrays with the examples first, or images, one example each. `command` is for
+// messages.
+runtime::DataSet inputs_from_files(const std::vector<std::string>& items, const std::vector<runtime::Array>& inputs,
+                                   const std::string& command);
 // A state block with the initial state of `seed`, and over it the weights of a file, which must fit the model.
-runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table,
-                          const std::string& weights);
+runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table, const std::string& weights,
+                          std::int64_t seed = 0);
 
 }  // namespace gradc::driver

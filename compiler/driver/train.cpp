@@ -107,9 +107,10 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
   const DataPlace place = given.data.place(given.spec);
 
   const std::vector<runtime::Array> inputs = training_inputs(model, options);
-  std::optional<runtime::DataSet> train = load_split(*model.data.train, place, inputs), validation, held_out;
-  if (model.data.validation) validation = load_split(*model.data.validation, place, inputs);
-  if (model.data.test && test) held_out = load_split(*model.data.test, place, data_inputs(model, test->name, 1));
+  const TrainingData examples = load_training(model, place, inputs);
+  std::optional<runtime::DataSet> held_out;
+  if (model.data.test && test)
+    held_out = load_split(*model.data.test, place, data_inputs(model, test->name, 1), examples.train.vocabulary);
 
   if (given.compile.batch) options.batch = given.compile.batch;
   options.seed = given.seed;
@@ -132,9 +133,10 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
   };
 
   runtime::Block state = make_state(compiler.state());
-  const runtime::FitResult result =
-      runtime::fit(provider(compiler), compiler.state(), state,
-                   {&*train, validation ? &*validation : nullptr, held_out ? &*held_out : nullptr}, options);
+  const runtime::FitResult result = runtime::fit(
+      provider(compiler), compiler.state(), state,
+      {&examples.train, examples.validation ? &*examples.validation : nullptr, held_out ? &*held_out : nullptr},
+      options);
   print_result(session, given, result);
   if (result.outcome == runtime::Outcome::interrupted) return kInterrupted;
   if (result.outcome != runtime::Outcome::non_finite) return kDone;

@@ -15,15 +15,24 @@ namespace gradc {
 
 // Where the examples of one split come from. Files are used with --data DIR, or where there is no generator.
 struct DataSet {
-  std::string format;                                      // idx, cifar, csv, npy, npz, text; "" without files
+  std::string format;                                      // of data_formats(); "" without files
   std::vector<std::pair<std::string, std::string>> files;  // input name → path, relative to the data directory
-  std::string generator;                                   // spiral, xor, rings, three_modes, glyphs; "" for none
+  std::string generator;                                   // of data_generators(); "" for none
   std::vector<std::pair<std::string, double>> options;     // of the generator: examples, seed, noise, …
+  Location location;
+};
+
+// How the training examples are drawn from those that `train` names.
+struct Resample {
+  enum class Kind : std::uint8_t { none, k_fold, bootstrap } kind = Kind::none;
+  std::int64_t folds = 5, fold = 0;  // of k_fold: part `fold` is the validation split
+  std::int64_t seed = 0;
   Location location;
 };
 
 struct DataSpec {
   std::optional<DataSet> train, validation, test;
+  Resample resample;
   double validation_fraction = 0;  // taken from train after the shuffle
 };
 

@@ -5,7 +5,7 @@
 #include "compiler/frontend/input_pipeline.h"
 #include "compiler/frontend/json.h"
 #include "compiler/frontend/layers.h"
-#include "compiler/frontend/spec.h"
+#include "compiler/frontend/spec_reader.h"
 #include "ir/op.h"
 
 namespace gradc {
@@ -333,10 +333,10 @@ Schema input_schema() {
 
 Schema data_set_schema() {
   Schema generate = {{"type", "object"}, {"required", {"kind"}}};
-  generate["properties"] = {{"kind", {{"enum", {"glyphs", "rings", "spiral", "three_modes", "xor"}}}}};
+  generate["properties"] = {{"kind", {{"enum", data_generators()}}}};
   generate["additionalProperties"] = ref("number");
   Schema set = {{"type", "object"}, {"additionalProperties", any_of({ref("names")})}};
-  set["properties"] = {{"format", {{"enum", {"cifar", "csv", "idx", "npy", "npz", "text"}}}}, {"generate", generate}};
+  set["properties"] = {{"format", {{"enum", data_formats()}}}, {"generate", generate}};
   set["description"] = "files by input name, with --data DIR; or a generator";
   return set;
 }
@@ -357,6 +357,15 @@ std::string json_schema() {
       {"$schema", "http://json-schema.org/draft-07/schema#"}, {"title", "gradc model spec"}, {"type", "object"}};
   Schema fraction = closed(
       {{"fraction", with_doc(any_of({ref("number")}), "share of the training examples, taken after the shuffle")}});
+  Schema seed = {{"type", {"integer", "string"}}, {"default", 0}};
+  Schema folds = with_doc(closed({{"kind", {{"const", "k_fold"}}},
+                                  {"folds", {{"type", {"integer", "string"}}, {"minimum", 2}, {"default", 5}}},
+                                  {"fold", {{"type", {"integer", "string"}}, {"minimum", 0}, {"default", 0}}},
+                                  {"seed", seed}},
+                                 {"kind"}),
+                          "one fold of the training examples validates, the others train");
+  Schema bootstrap = with_doc(closed({{"kind", {{"const", "bootstrap"}}}, {"seed", seed}}, {"kind"}),
+                              "trains on as many draws with replacement; what was not drawn validates");
   Schema properties;
   properties["$schema"] = {{"type", "string"}};
   properties["gradc"] = with_doc({{"const", 1}}, "version of the spec");
@@ -386,9 +395,12 @@ std::string json_schema() {
   properties["freeze"] = with_doc(any_of({ref("names")}), "globs: parameters that no program trains");
   properties["programs"] = map_of(program_schema());
   properties["plan"] = with_doc(list_of(stage_schema()), "stages of training, one after the other");
+  properties["sample"] = with_doc(closed({{"outputs", map_of(ref("expression"))}}, {"outputs"}),
+                                  "what `gradc sample` draws, in evaluation mode");
   properties["data"] = closed({{"train", ref("data_set")},
                                {"validation", any_of({fraction, ref("data_set")})},
                                {"test", ref("data_set")},
+                               {"resample", any_of({folds, bootstrap})},
                                {"batch", ref("size")}});
   schema["properties"] = std::move(properties);
   schema["required"] = {"inputs"};

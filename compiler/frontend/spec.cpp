@@ -11,7 +11,8 @@ namespace {
 
 const std::vector<std::string> kSections = {
     "gradc",   "name",       "inputs", "parameters", "constants", "variables",   "functions", "blocks", "graph",
-    "outputs", "regularize", "freeze", "programs",   "data",      "description", "$schema",   "plan"};
+    "outputs", "regularize", "freeze", "programs",   "data",      "description", "$schema",   "plan",
+    "sample"};
 
 std::vector<std::string> split_path(const std::string& path) {
   std::vector<std::string> parts;
@@ -126,6 +127,7 @@ std::unique_ptr<ModelGraph> SpecReader::read() {
   read_data();
   read_programs();
   read_plan();
+  read_sample();
   if (diagnostics_.has_errors()) return nullptr;
   ensure(!poisoned_, "a mistake in a spec was passed over without a message");
   std::unique_ptr<ModelGraph> model;

@@ -5,12 +5,16 @@
 
 namespace gradc {
 
-namespace {
+const std::vector<std::string>& data_formats() {
+  static const std::vector<std::string> names = {"cifar", "csv", "idx", "image", "lines", "npy", "npz", "text"};
+  return names;
+}
 
-const std::vector<std::string> kFormats = {"cifar", "csv", "idx", "npy", "npz", "text"};
-const std::vector<std::string> kGenerators = {"glyphs", "rings", "spiral", "three_modes", "xor"};
-
-}  // namespace
+const std::vector<std::string>& data_generators() {
+  static const std::vector<std::string> names = {"blobs", "discs",  "glyphs",      "rings",
+                                                 "sine",  "spiral", "three_modes", "xor"};
+  return names;
+}
 
 void SpecReader::read_generator(const Json& json, DataSet& set) {
   if (!expect(json, Json::Kind::object, "`generate`")) throw Poisoned{};
@@ -18,9 +22,9 @@ void SpecReader::read_generator(const Json& json, DataSet& set) {
   if (!kind)
     throw UserError(json.location(), "`generate` needs a `kind`, as in { \"kind\": \"spiral\", \"examples\": 1000 }");
   set.generator = string_of(*kind, "`kind`");
-  if (!std::count(kGenerators.begin(), kGenerators.end(), set.generator))
+  if (!std::count(data_generators().begin(), data_generators().end(), set.generator))
     throw UserError(kind->location(),
-                    "unknown generator `" + set.generator + "`" + suggest(set.generator, kGenerators));
+                    "unknown generator `" + set.generator + "`" + suggest(set.generator, data_generators()));
   for (const JsonMember& member : json.members) {
     if (member.key == "kind") continue;
     std::string what = set.generator + ": `" + member.key + "`";
@@ -40,8 +44,9 @@ DataSet SpecReader::read_data_set(const Json& json, const std::string& what) {
   for (const JsonMember& member : json.members) {
     if (member.key == "format") {
       set.format = string_of(member.value, what + ": `format`");
-      if (!std::count(kFormats.begin(), kFormats.end(), set.format))
-        throw UserError(member.value.location(), "unknown format `" + set.format + "`" + suggest(set.format, kFormats));
+      if (!std::count(data_formats().begin(), data_formats().end(), set.format))
+        throw UserError(member.value.location(),
+                        "unknown format `" + set.format + "`" + suggest(set.format, data_formats()));
     } else if (member.key == "generate") {
       read_generator(member.value, set);
     } else {
@@ -57,11 +62,56 @@ DataSet SpecReader::read_data_set(const Json& json, const std::string& what) {
   return set;
 }
 
+void SpecReader::read_validation(const Json& json, DataSpec& data) {
+  const Json* fraction = json.find("fraction");
+  if (!fraction) {
+    data.validation = read_data_set(json, "data: `validation`");
+    return;
+  }
+  if (!check_keys(json, {"fraction"}, "data: `validation`")) throw Poisoned{};
+  data.validation_fraction = number_of(*fraction, globals_, "data: `fraction`");
+  if (!(data.validation_fraction >= 0 && data.validation_fraction < 1))
+    throw UserError(fraction->location(), "data: `fraction` must be at least 0 and less than 1, got " +
+                                              number_text(data.validation_fraction));
+}
+
+Resample SpecReader::read_resample(const Json& json) {
+  const std::string what = "data: `resample`";
+  if (!expect(json, Json::Kind::object, what)) throw Poisoned{};
+  Resample resample;
+  resample.location = json.location();
+  const Json* kind = json.find("kind");
+  if (!kind)
+    throw UserError(json.location(),
+                    what + " needs a `kind`, as in { \"kind\": \"k_fold\", \"folds\": 5, \"fold\": 0 }");
+  const std::vector<std::string> kinds = {"bootstrap", "k_fold"};
+  const std::string& name = string_of(*kind, what + ": `kind`");
+  if (!std::count(kinds.begin(), kinds.end(), name))
+    throw UserError(kind->location(), what + ": unknown kind `" + name + "`" + suggest_or_list(name, kinds));
+  std::vector<std::string> known = {"kind", "seed"};
+  if (name == "k_fold") known.insert(known.end(), {"folds", "fold"});
+  if (!check_keys(json, known, what)) throw Poisoned{};
+  resample.kind = name == "k_fold" ? Resample::Kind::k_fold : Resample::Kind::bootstrap;
+  if (const Json* seed = json.find("seed")) resample.seed = integer_of(*seed, globals_, what + ": `seed`", 0);
+  if (const Json* folds = json.find("folds")) {
+    resample.folds = integer_of(*folds, globals_, what + ": `folds`", 1);
+    if (resample.folds < 2) throw UserError(folds->location(), what + ": `folds` must be at least 2, got 1");
+  }
+  if (const Json* fold = json.find("fold")) {
+    resample.fold = integer_of(*fold, globals_, what + ": `fold`", 0);
+    if (resample.fold >= resample.folds)
+      throw UserError(fold->location(), what + ": `fold` is " + std::to_string(resample.fold) + ", the " +
+                                            std::to_string(resample.folds) + " folds are 0 to " +
+                                            std::to_string(resample.folds - 1));
+  }
+  return resample;
+}
+
 void SpecReader::read_data() {
   const Json* json = section("data", Json::Kind::object);
   if (!json) return;
   DataSpec data;
-  check_keys(*json, {"train", "validation", "test", "batch"}, "data");
+  check_keys(*json, {"train", "validation", "test", "resample", "batch"}, "data");
   guarded([&] {
     if (const Json* batch = json->find("batch")) batch_ = integer_of(*batch, globals_, "data: `batch`", 1);
   });
@@ -69,17 +119,18 @@ void SpecReader::read_data() {
     if (const Json* split = json->find(key))
       guarded([&, set = set] { *set = read_data_set(*split, "data: `" + std::string(key) + "`"); });
   guarded([&] {
-    const Json* validation = json->find("validation");
-    const Json* fraction = validation ? validation->find("fraction") : nullptr;
-    if (fraction) {
-      if (!check_keys(*validation, {"fraction"}, "data: `validation`")) throw Poisoned{};
-      data.validation_fraction = number_of(*fraction, globals_, "data: `fraction`");
-      if (!(data.validation_fraction >= 0 && data.validation_fraction < 1))
-        throw UserError(fraction->location(), "data: `fraction` must be at least 0 and less than 1, got " +
-                                                  number_text(data.validation_fraction));
-    } else if (validation) {
-      data.validation = read_data_set(*validation, "data: `validation`");
-    }
+    if (const Json* validation = json->find("validation")) read_validation(*validation, data);
+  });
+  guarded([&] {
+    if (const Json* resample = json->find("resample")) data.resample = read_resample(*resample);
+    const bool folds = data.resample.kind == Resample::Kind::k_fold;
+    if (folds && data.validation)
+      throw UserError(data.resample.location,
+                      "data: `resample` makes one fold the validation split, but `validation` is given too");
+    if (data.resample.kind != Resample::Kind::none && data.validation_fraction > 0)
+      throw UserError(
+          data.resample.location,
+          "data: `resample` leaves examples for the validation split, but `validation` asks for a `fraction` too");
   });
   resolved_.data = to_json(*json);
   model_->set_data(std::move(data));

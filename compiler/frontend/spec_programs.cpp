@@ -106,8 +106,10 @@ void SpecReader::read_program(const JsonMember& member) {
   const std::string what = "program `" + member.key + "`";
   if (!is_identifier(member.key))
     throw UserError(member.location(), "`" + member.key + "` is no name: a letter or _, then letters, digits and _");
-  if (member.key == "predict")
-    throw UserError(member.location(), "`predict` is made from `outputs`; give the program another name");
+  if (member.key == "predict" || member.key == "sample")
+    throw UserError(member.location(), "`" + member.key + "` is made from `" +
+                                           (member.key == "sample" ? "sample" : "outputs") +
+                                           "`; give the program another name");
   if (!expect(member.value, Json::Kind::object, what)) throw Poisoned{};
   const Json& json = member.value;
   const Json *minimize = json.find("minimize"), *maximize = json.find("maximize");

@@ -64,7 +64,7 @@ struct ResolvedSpec {
       programs;
   std::vector<ResolvedNode> graph;
   std::vector<std::string> regularize, freeze, plan;
-  std::string data;
+  std::string sample, data;
 };
 
 using JsonMembers = std::vector<std::pair<std::string, std::string>>;  // key, JSON text
@@ -206,8 +206,13 @@ class SpecReader {
   std::vector<std::pair<std::string, Value*>> read_results(const Json& json, const std::string& what,
                                                            std::vector<std::pair<std::string, std::string>>& resolved);
 
+  // ---- spec_sample.cpp ----
+  void read_sample();
+
   // ---- spec_data.cpp ----
   void read_data();
+  void read_validation(const Json& json, DataSpec& data);
+  Resample read_resample(const Json& json);
   DataSet read_data_set(const Json& json, const std::string& what);
   void read_generator(const Json& json, DataSet& set);
 
@@ -236,6 +241,10 @@ class SpecReader {
   ResolvedSpec resolved_;
   std::vector<std::vector<ResolvedNode>> outer_graphs_;  // of the lists around the one being read, the outermost first
 };
+
+// Formats of files and kinds of generators that the data section names.
+const std::vector<std::string>& data_formats();
+const std::vector<std::string>& data_generators();
 
 std::string to_json(const LayerValue& value);
 std::string to_json(const Attribute& value);

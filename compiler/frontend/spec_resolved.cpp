@@ -148,6 +148,7 @@ std::string SpecReader::resolved_text() const {
   list("freeze", resolved_.freeze);
   object("programs", resolved_.programs);
   list("plan", resolved_.plan);
+  if (!resolved_.sample.empty()) text += ",\n  \"sample\": " + resolved_.sample;
   if (!resolved_.data.empty()) text += ",\n  \"data\": " + resolved_.data;
   return text + "\n}\n";
 }

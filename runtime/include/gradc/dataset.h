@@ -52,10 +52,11 @@ struct DataSet {
 
 // Where the examples of one split come from: files of a format, or a generator.
 struct DataSource {
-  std::string format;                                      // idx, cifar, csv, npy, npz, text; "": the generator
+  std::string format;                                      // of data_formats(); "": the generator
   std::vector<std::pair<std::string, std::string>> files;  // input name → path, relative to the data directory
-  std::string generator;                                   // spiral, xor, rings, three_modes, glyphs
+  std::string generator;                                   // of generator_names()
   std::vector<std::pair<std::string, double>> options;     // of the generator
+  std::string vocabulary;                                  // of text: of the training examples; "": the file's own
 };
 std::vector<std::string> data_formats();
 std::vector<std::string> generator_names();
@@ -90,9 +91,13 @@ struct CsvTable {
   std::vector<double> cells;
 };
 CsvTable read_csv(const std::string& path);
-// Characters as i32 numbers in the sorted set of the file's bytes, cut into runs of `length`; a shorter rest is
-// dropped.
-Column read_text(const std::string& path, std::string name, std::int64_t length, std::string* vocabulary);
+// Characters as i32 numbers of the vocabulary: of the given one, which must have them all, or where that is empty of
+// the file's bytes, sorted; then it is handed back.
+// Cut into runs of `length`; a shorter rest is dropped.
+Column read_text(const std::string& path, std::string name, std::int64_t length, std::string& vocabulary);
+// One example a line: 0, the line's characters, then 0 up to `length`: number 0 of the vocabulary is the line's end,
+// and starts and ends every line. Empty lines are passed over; a line that does not fit is a DataError.
+Column read_lines(const std::string& path, std::string name, std::int64_t length, std::string& vocabulary);
 
 // NumPy's format, from and to memory or files.
 Column parse_npy(std::span<const std::byte> bytes, const std::string& file, std::string name);

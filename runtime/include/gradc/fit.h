@@ -22,6 +22,7 @@
 
 #include "gradc/dataset.h"
 #include "gradc/executable.h"
+#include "gradc/safetensors.h"
 
 namespace gradc::runtime {
 
@@ -184,6 +185,12 @@ struct FitResult {
   int signal = 0;       // that interrupted
   std::string message;  // of non_finite
 };
+
+// The seed of the run whose checkpoint this is; nothing where it is none.
+std::optional<std::int64_t> seed_of_run(const SafeTensors& weights);
+
+// The vocabulary of the text that the weights were trained on; "" where it was none.
+std::string vocabulary_of(const SafeTensors& weights);
 
 // Trains. Errors are those of the data, the weights and the files (gradc/error.h); what is wrong with the data or the
 // weights is said before anything is written.

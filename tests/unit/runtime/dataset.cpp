@@ -160,8 +160,9 @@ TEST_CASE("files are found with and without .gz, and by pattern") {
 TEST_CASE("every generator: shapes, balance, the same numbers again, others for another seed") {
   for (const std::string& name : generator_names()) {
     CAPTURE(name);
+    if (name == "sine" || name == "discs") continue;  // no classes
     const bool glyphs = name == "glyphs";
-    const int classes = glyphs ? 10 : name == "spiral" ? 3 : 2;
+    const int classes = glyphs ? 10 : name == "spiral" || name == "blobs" ? 3 : 2;
     const std::vector<Array> inputs = {
         input("x", GRADC_F32, glyphs ? std::vector<std::int64_t>{1, 1, 28, 28} : std::vector<std::int64_t>{1, 2}),
         input("y", GRADC_I32, {1}, classes)};
@@ -209,7 +210,8 @@ TEST_CASE("generators: one-hot labels, and options that are wrong") {
     return message_of<DataError>([&] { read_data(source, "", inputs); });
   };
   CHECK(
-      has(why(generator("spirall")), "unknown generator `spirall`; known are glyphs, rings, spiral, three_modes, xor"));
+      has(why(generator("spirall")), "unknown generator `spirall`; known are blobs, discs, glyphs, rings, sine, spiral, "
+                                              "three_modes, xor"));
   CHECK(has(why(generator("spiral", {{"exmples", 3}})),
             "unknown option `exmples`; known are examples, classes, noise, seed"));
   CHECK(has(why(generator("spiral", {{"examples", 2.5}})), "examples is 2.5, not a whole number from 1 to 100000000"));
@@ -269,4 +271,61 @@ TEST_CASE("glyphs of a digit resemble each other more than those of others") {
   }
   CHECK(right > 500);
   CHECK(right < 950);
+}
+
+TEST_CASE("sine: targets on the curve, noise around it") {
+  const std::vector<Array> inputs = {input("x", GRADC_F32, {8, 1}), input("y", GRADC_F32, {8})};
+  const DataSet data = read_data(generator("sine", {{"examples", 500}}), "", inputs);
+  const auto x = data.find("x")->values<double>(), y = data.find("y")->values<double>();
+  double low = 0, high = 0, worst = 0;
+  for (std::size_t i = 0; i < 500; ++i) {
+    low = std::min(low, x[i]);
+    high = std::max(high, x[i]);
+    worst = std::max(worst, std::abs(y[i] - std::sin(x[i])));
+  }
+  CHECK(low < -3);
+  CHECK(high > 3);
+  CHECK(std::max(-low, high) < 3.1416);
+  CHECK(worst < 1e-15);
+  const DataSet noisy = read_data(generator("sine", {{"examples", 2000}, {"noise", 0.1}}), "", inputs);
+  double squares = 0;
+  for (std::size_t i = 0; i < 2000; ++i) {
+    const double off = noisy.find("y")->values<double>()[i] - std::sin(noisy.find("x")->values<double>()[i]);
+    squares += off * off / 2000;
+  }
+  CHECK(std::abs(std::sqrt(squares) - 0.1) < 0.01);  // its own deviation is 0.1 / sqrt(4000)
+}
+
+TEST_CASE("discs: a label for each disc a point is in") {
+  const std::vector<Array> inputs = {input("x", GRADC_F32, {8, 2}), input("y", GRADC_F32, {8, 3})};
+  const DataSet data = read_data(generator("discs"), "", inputs);
+  const auto x = data.find("x")->values<double>(), y = data.find("y")->values<double>();
+  int several = 0, none = 0, wrong = 0;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    int labels = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      const double angle = 2 * 3.141592653589793 * static_cast<double>(k) / 3;
+      const bool inside = std::hypot(x[2 * i] - 0.4 * std::sin(angle), x[2 * i + 1] - 0.4 * std::cos(angle)) < 0.6;
+      wrong += inside != (y[3 * i + k] == 1);
+      labels += inside;
+    }
+    several += labels > 1;
+    none += labels == 0;
+  }
+  CHECK(wrong == 0);
+  CHECK(several > 100);
+  CHECK(none > 100);
+}
+
+TEST_CASE("blobs: clouds around the corners of a polygon") {
+  const std::vector<Array> inputs = {input("x", GRADC_F32, {8, 2}), input("label", GRADC_I32, {8}, 4)};
+  const DataSet data = read_data(generator("blobs", {{"classes", 4}, {"examples", 2000}, {"noise", 0.2}}), "", inputs);
+  const double centres[4][2] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}};
+  double means[4][2] = {};
+  for (std::size_t i = 0; i < 2000; ++i) {
+    for (std::size_t d = 0; d < 2; ++d) means[i % 4][d] += data.find("x")->values<double>()[2 * i + d] / 500;
+  }
+  for (int k = 0; k < 4; ++k) {
+    for (int d = 0; d < 2; ++d) CHECK(std::abs(means[k][d] - centres[k][d]) < 0.045);  // five of its deviations
+  }
 }

@@ -213,12 +213,31 @@ TEST_CASE("cifar: label, then three planes") {
 TEST_CASE("text: characters by their place in the sorted set") {
   const TemporaryDirectory dir;
   std::string vocabulary;
-  const Column column = read_text(dir.write("a.txt", "hello hell"), "text", 4, &vocabulary);
+  const Column column = read_text(dir.write("a.txt", "hello hell"), "text", 4, vocabulary);
   CHECK(vocabulary == " ehlo");
   CHECK(column.examples == 2);
   CHECK(list<std::int32_t>(column) == std::vector{2, 1, 3, 3, 4, 0, 2, 1});
-  CHECK(has(message_of<DataError>([&] { read_text(dir.file("a.txt"), "text", 11, nullptr); }),
+  CHECK(has(message_of<DataError>([&] { read_text(dir.file("a.txt"), "text", 11, vocabulary); }),
             "10 characters are fewer"));
+  CHECK(has(message_of<DataError>([&] { read_text(dir.write("b.txt", "hole\xff"), "text", 4, vocabulary); }),
+            "b.txt: byte 4: the byte 255 is not in the vocabulary, which is that of the training examples"));
+}
+
+TEST_CASE("lines: characters between the line's ends, padded") {
+  const TemporaryDirectory dir;
+  std::string vocabulary;
+  const Column column = read_lines(dir.write("a.txt", "ab\r\n\nc"), "name", 5, vocabulary);
+  CHECK(vocabulary == "\nabc");
+  CHECK(column.examples == 2);
+  CHECK(list<std::int32_t>(column) == std::vector{0, 1, 2, 0, 0, 0, 3, 0, 0, 0});
+  CHECK(list<std::int32_t>(read_lines(dir.write("b.txt", "cab\n"), "name", 5, vocabulary)) ==
+        std::vector{0, 3, 1, 2, 0});
+  CHECK(has(message_of<DataError>([&] { read_lines(dir.write("c.txt", "a\nabcd\n"), "name", 5, vocabulary); }),
+            "c.txt: line 2 has 4 characters, `name` holds 5 with a start and an end"));
+  CHECK(has(message_of<DataError>([&] { read_lines(dir.write("d.txt", "a\nbd\n"), "name", 5, vocabulary); }),
+            "d.txt: byte 3: the character `d` is not in the vocabulary"));
+  CHECK(has(message_of<DataError>([&] { read_lines(dir.write("e.txt", "\n\n"), "name", 5, vocabulary); }),
+            "there is no line with a character"));
 }
 
 // Real files: those of GRADC_DATA, else of ../shared/data beside the source; skipped where there are none.

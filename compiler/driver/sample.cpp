@@ -1,0 +1,98 @@
+// gradc sample: draws from a trained model what its `sample` section describes.
+#include <filesystem>
+#include <iostream>
+
+#include "compiler/driver/ensemble.h"
+#include "compiler/driver/plot.h"
+#include "compiler/driver/results.h"
+
+namespace gradc::driver {
+
+namespace {
+
+struct Arguments {
+  SpecArguments spec;
+  CompileArguments compile;
+  std::vector<std::string> inputs;
+  std::string weights, output = "-";
+  std::int64_t count = 0, seed = 0;
+  int threads = 1;
+  GridRequest grid;
+};
+
+// Inputs that are no inputs of the program but nodes: they are taken from files instead of being computed.
+void take_nodes_from_files(Function& function, const std::vector<std::string>& items) {
+  std::vector<std::string> nodes;
+  for (const std::string& item : items) {
+    const std::string name = item.substr(0, item.find('='));
+    if (!function.parameter(name)) nodes.push_back(name);
+  }
+  if (!nodes.empty()) nodes_to_inputs(function, nodes, "--input");
+}
+
+runtime::DataSet draw(const ModelGraph& model, const Arguments& given) {
+  ModelCompiler compiler(model, given.compile.options());
+  const runtime::Provide provide = provider(compiler);
+  runtime::DataSet data = inputs_from_files(given.inputs, data_inputs(model, "sample", 1), "sample");
+  if (data.columns.empty()) data.examples = given.count ? given.count : 16;
+  if (given.count && given.count != data.examples)
+    throw UserError(Location(), "--count " + std::to_string(given.count) + ": the inputs have " +
+                                    std::to_string(data.examples) + " examples");
+  runtime::Block state = state_from(provide, compiler.state(), given.weights, given.seed);
+  runtime::ThreadPool pool(given.threads);
+  // One batch: random ops draw for all samples at once.
+  return runtime::predict(provide, "sample", state.data(), data, {}, data.examples, &pool);
+}
+
+int run(ModelGraph& model, const Arguments& given) {
+  if (!model.program("sample"))
+    throw UserError(
+        Location(),
+        "`" + model.name + "` has no `sample` section, as in \"sample\": { \"outputs\": { \"image\": \"decoded\" } }");
+  take_nodes_from_files(*model.module->function("sample"), given.inputs);
+  const runtime::DataSet results = draw(model, given);
+  if (std::filesystem::path(given.output).extension() != ".png") {
+    write_results(results, given.output == "-" ? "" : given.output);
+    return kDone;
+  }
+  if (results.columns.size() != 1)
+    throw UserError(Location(), "-o " + given.output + ": a picture shows one output, `sample` has " +
+                                    std::to_string(results.columns.size()));
+  write_file(given.output, grid_png(results.columns[0], given.grid));
+  return kDone;
+}
+
+}  // namespace
+
+void add_sample(CLI::App& app, Session& session) {
+  auto given = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("sample", "draws from a trained model what its `sample` section describes");
+  given->spec.add_to(*command);
+  command->add_option("--weights", given->weights, "a safetensors file; without it, the initial weights");
+  command->add_option("--seed", given->seed, "of what is drawn")->check(integer(0))->capture_default_str();
+  command->add_option("--count", given->count, "how many samples; default: 16, or as many as the inputs have")
+      ->check(integer(1, 1000000));
+  command
+      ->add_option("--input", given->inputs,
+                   "an input, or a node that is read from a file instead of being drawn, as in z=latent.npy")
+      ->type_name("NAME=FILE");
+  command->add_option("-o,--output", given->output, "a .png grid, an .npy file, or - for text or JSON lines")
+      ->capture_default_str();
+  command->add_option("--shape", given->grid.shape, "of one image of a grid, as 28x28 or 3x32x32");
+  command->add_option("--scale", given->grid.scale, "of a grid, as for `gradc plot images`")
+      ->check(CLI::IsMember(std::vector<std::string>{"auto", "each", "all"}))
+      ->capture_default_str();
+  command->add_option("--columns", given->grid.columns, "of a grid")->check(integer(1, 100000));
+  command->add_option("--threads", given->threads, "worker threads; the results are the same bits for any number")
+      ->check(integer(1, 1024))
+      ->capture_default_str();
+  given->compile.add_to(*command, false);
+  command->callback([given, &session] {
+    session.action = [given, &session]() -> int {
+      std::unique_ptr<ModelGraph> model = given->spec.load(session);
+      return model ? run(*model, *given) : kUserMistake;
+    };
+  });
+}
+
+}  // namespace gradc::driver
