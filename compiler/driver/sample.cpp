@@ -10,11 +10,28 @@ namespace gradc::driver {
 
 namespace {
 
+// Tokens as characters, up to where each sequence stops.
+std::string text_of(const runtime::Column& column, const std::string& vocabulary, std::optional<std::int64_t> stop) {
+  std::string text;
+  const std::int64_t length = column.row_elements();
+  for (std::int64_t row = 0; row < column.examples; ++row) {
+    for (std::int64_t i = 0; i < length; ++i) {
+      const std::int64_t token = column.values<std::int32_t>()[static_cast<std::size_t>(row * length + i)];
+      if (token == stop) break;
+      const bool known = token >= 0 && token < static_cast<std::int64_t>(vocabulary.size());
+      text += known ? std::string(1, vocabulary[static_cast<std::size_t>(token)]) : "?";
+    }
+    text += '\n';
+  }
+  return text;
+}
+
 struct Arguments {
   SpecArguments spec;
   CompileArguments compile;
   std::vector<std::string> inputs;
   std::string weights, output = "-";
+  std::string temperature, length;
   std::int64_t count = 0, seed = 0;
   int threads = 1;
   GridRequest grid;
@@ -51,7 +68,16 @@ int run(ModelGraph& model, const Arguments& given) {
         "`" + model.name + "` has no `sample` section, as in \"sample\": { \"outputs\": { \"image\": \"decoded\" } }");
   take_nodes_from_files(*model.module->function("sample"), given.inputs);
   const runtime::DataSet results = draw(model, given);
-  if (std::filesystem::path(given.output).extension() != ".png") {
+  const runtime::Column& first = results.columns.front();
+  const std::string vocabulary =
+      vocabulary_in(given.weights.empty() ? std::vector<std::string>{} : std::vector{given.weights});
+  const bool tokens = results.columns.size() == 1 && first.dtype == GRADC_I32 && first.shape.size() == 1;
+  const std::filesystem::path ending = std::filesystem::path(given.output).extension();
+  if (tokens && !vocabulary.empty() && ending != ".npy" && ending != ".png") {
+    write_file(given.output, text_of(first, vocabulary, model.sample_stop));
+    return kDone;
+  }
+  if (ending != ".png") {
     write_results(results, given.output == "-" ? "" : given.output);
     return kDone;
   }
@@ -86,9 +112,16 @@ void add_sample(CLI::App& app, Session& session) {
   command->add_option("--threads", given->threads, "worker threads; the results are the same bits for any number")
       ->check(integer(1, 1024))
       ->capture_default_str();
+  command
+      ->add_option("--temperature", given->temperature,
+                   "of a sequence: less than 1 draws likelier tokens more often, 0 the likeliest; default: the spec's")
+      ->check(CLI::Number);
+  command->add_option("--length", given->length, "rounds of a sequence; default: the spec's")->check(integer(1));
   given->compile.add_to(*command, false);
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
+      if (!given->temperature.empty()) given->spec.set.push_back("sample.temperature=" + given->temperature);
+      if (!given->length.empty()) given->spec.set.push_back("sample.length=" + given->length);
       std::unique_ptr<ModelGraph> model = given->spec.load(session);
       return model ? run(*model, *given) : kUserMistake;
     };

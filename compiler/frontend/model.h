@@ -120,6 +120,7 @@ struct ModelGraph {
   std::vector<LayerInfo> layers;      // in order of the spec
   DataSpec data;
   std::vector<InputStatistics> input_statistics;
+  std::optional<std::int64_t> sample_stop;  // the token at which a sampled sequence ends
   std::string batch_symbol = "N";
   std::string resolved;  // the spec with every default and block written out, as JSON
   std::vector<Diagnostic> warnings;

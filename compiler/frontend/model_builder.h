@@ -140,6 +140,7 @@ class ModelBuilder {
   void watch(std::string glob) { watches_.push_back(std::move(glob)); }
   const std::vector<ProgramRequest>& programs() const { return programs_; }
   void add_input_statistics(InputStatistics statistics) { input_statistics_.push_back(std::move(statistics)); }
+  void stop_sample_at(std::int64_t token) { sample_stop_ = token; }
   void set_data(DataSpec data) { data_ = std::move(data); }
   // The summary's row for all that was built since mark().
   struct Mark {
@@ -204,6 +205,7 @@ class ModelBuilder {
   std::vector<Diagnostic> warnings_;
   DataSpec data_;
   std::vector<InputStatistics> input_statistics_;
+  std::optional<std::int64_t> sample_stop_;
 };
 
 // `*` stands for any characters, dots included.

@@ -482,6 +482,7 @@ std::unique_ptr<ModelGraph> ModelBuilder::graph() const {
   model->layers = layers_;
   model->data = data_;
   model->input_statistics = input_statistics_;
+  model->sample_stop = sample_stop_;
   model->warnings = warnings_;
   for (const Value* input : inputs_)
     if (!input->type.shape.empty() && !input->type.shape[0].is_static()) {

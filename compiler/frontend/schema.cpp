@@ -395,7 +395,16 @@ std::string json_schema() {
   properties["freeze"] = with_doc(any_of({ref("names")}), "globs: parameters that no program trains");
   properties["programs"] = map_of(program_schema());
   properties["plan"] = with_doc(list_of(stage_schema()), "stages of training, one after the other");
-  properties["sample"] = with_doc(closed({{"outputs", map_of(ref("expression"))}}, {"outputs"}),
+  Schema carried = closed({{"start", ref("expression")}, {"next", ref("expression")}}, {"start", "next"});
+  Schema sequence = closed({{"carry", map_of(carried)},
+                            {"graph", list_of(ref("node"))},
+                            {"draw", with_doc(any_of({ref("expression")}), "logits of the token that a round draws")},
+                            {"emit", with_doc(any_of({ref("expression")}), "default: drawn")},
+                            {"length", with_doc(any_of({ref("size")}), "rounds")},
+                            {"stop", with_doc(any_of({ref("integer")}), "the token that ends a sequence")},
+                            {"temperature", {{"type", {"number", "string"}}, {"default", 1}}}},
+                           {"length"});
+  properties["sample"] = with_doc(any_of({closed({{"outputs", map_of(ref("expression"))}}, {"outputs"}), sequence}),
                                   "what `gradc sample` draws, in evaluation mode");
   properties["data"] = closed({{"train", ref("data_set")},
                                {"validation", any_of({fraction, ref("data_set")})},

@@ -208,6 +208,13 @@ class SpecReader {
 
   // ---- spec_sample.cpp ----
   void read_sample();
+  struct SequenceSpec {
+    std::int64_t length = 0;
+    double temperature = 1;
+  };
+  SequenceSpec read_sequence_numbers(const Json& json);
+  std::vector<LoopValue> read_starts(const Json& carry);
+  Value* read_sequence(const Json& json);
 
   // ---- spec_data.cpp ----
   void read_data();

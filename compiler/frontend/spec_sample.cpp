@@ -1,27 +1,144 @@
-// The `sample` section: what `gradc sample` draws from a trained model, as one program in evaluation mode.
+// The `sample` section: what `gradc sample` draws from a trained model, as one program in evaluation mode. A sequence
+// is one scan: each round draws a token from logits that follow from what is carried.
+#include <cmath>
+
+#include "compiler/frontend/loops.h"
 #include "compiler/frontend/spec_reader.h"
 
 namespace gradc {
+
+namespace {
+
+// A token in proportion to exp(logits / temperature): the greatest of the logits with Gumbel noise on them. At 0 the
+// likeliest.
+Value* draw_token(ModelBuilder& model, Value* logits, double temperature, const Location& at) {
+  const Type& type = logits->type;
+  if (type.rank() < 1 || !is_float(type.dtype))
+    throw UserError(at,
+                    "sample: `draw` takes logits, floats whose last dimension counts the tokens, got " + type.str());
+  Builder& builder = model.at(at);
+  Term scores = builder.term(logits);
+  if (temperature > 0) {
+    Term uniform = builder.term(builder.one("random_uniform", {model.next_key(), model.step()},
+                                            {{"shape", type.shape}, {"dtype", type.dtype}}));
+    scores = scores * (1 / temperature) - apply("log", {-apply("log", {uniform})});
+  }
+  return apply("argmax", {scores}, {{"axis", std::int64_t{-1}}}).value();
+}
+
+}  // namespace
 
 void SpecReader::read_sample() {
   const Json* json = section("sample", Json::Kind::object);
   if (!json) return;
   guarded([&] {
-    if (!check_keys(*json, {"outputs"}, "sample")) throw Poisoned{};
-    const Json* outputs = json->find("outputs");
-    if (!outputs)
-      throw UserError(json->location(),
-                      "sample needs `outputs`, as in \"outputs\": { \"image\": \"sigmoid(decoded)\" }");
+    const bool sequence = json->find("carry") || json->find("draw") || json->find("emit");
+    const std::vector<std::string> known =
+        sequence ? std::vector<std::string>{"carry", "graph", "draw", "emit", "length", "stop", "temperature"}
+                 : std::vector<std::string>{"outputs"};
+    if (!check_keys(*json, known, "sample")) throw Poisoned{};
     ProgramRequest request;
     request.name = "sample";
     request.location = json->location();
     request.batch = 1;
-    std::vector<std::pair<std::string, std::string>> shown;
-    request.outputs = read_results(*outputs, "sample: `outputs`", shown);
-    if (request.outputs.empty()) throw UserError(outputs->location(), "sample: `outputs` names nothing");
-    resolved_.sample = "{ \"outputs\": " + object_text(shown) + " }";
+    if (sequence) {
+      request.outputs = {{"sequence", read_sequence(*json)}};
+    } else {
+      const Json* outputs = json->find("outputs");
+      if (!outputs)
+        throw UserError(json->location(),
+                        "sample needs `outputs`, as in \"outputs\": { \"image\": \"sigmoid(decoded)\" }, or for a "
+                        "sequence `carry`, `draw` and `length`");
+      std::vector<std::pair<std::string, std::string>> shown;
+      request.outputs = read_results(*outputs, "sample: `outputs`", shown);
+      if (request.outputs.empty()) throw UserError(outputs->location(), "sample: `outputs` names nothing");
+      resolved_.sample = "{ \"outputs\": " + object_text(shown) + " }";
+    }
     model_->add_program(std::move(request));
   });
+}
+
+SpecReader::SequenceSpec SpecReader::read_sequence_numbers(const Json& json) {
+  SequenceSpec spec;
+  const Json* length = json.find("length");
+  if (!length) throw UserError(json.location(), "sample: a sequence needs its `length`, the number of rounds");
+  spec.length = integer_of(*length, globals_, "sample: `length`", 1);
+  if (const Json* stop = json.find("stop")) model_->stop_sample_at(integer_of(*stop, globals_, "sample: `stop`", 0));
+  if (const Json* given = json.find("temperature")) {
+    spec.temperature = number_of(*given, globals_, "sample: `temperature`");
+    if (!(spec.temperature >= 0 && std::isfinite(spec.temperature)))
+      throw UserError(given->location(),
+                      "sample: `temperature` must be 0 or more, got " + number_text(spec.temperature));
+  }
+  return spec;
+}
+
+// "carry": { "h": { "start": EXPR, "next": EXPR } }
+std::vector<LoopValue> SpecReader::read_starts(const Json& carry) {
+  if (!expect(carry, Json::Kind::object, "sample: `carry`")) throw Poisoned{};
+  std::vector<LoopValue> starts;
+  for (const JsonMember& member : carry.members) {
+    const std::string what = "sample: `carry`: `" + member.key + "`";
+    if (!is_identifier(member.key) || member.key == "index" || member.key == "drawn")
+      throw UserError(member.location(), "sample: `" + member.key + "` is no name of a carried value");
+    if (!expect(member.value, Json::Kind::object, what) || !check_keys(member.value, {"start", "next"}, what))
+      throw Poisoned{};
+    const Json *start = member.value.find("start"), *next = member.value.find("next");
+    if (!start || !next) throw UserError(member.location(), what + " needs `start` and `next`");
+    SyntaxPtr syntax = expression_of(*start, what + ": `start`");
+    starts.push_back({member.key, evaluator(*start, graph_).one(*syntax), start->location()});
+  }
+  return starts;
+}
+
+Value* SpecReader::read_sequence(const Json& json) {
+  const SequenceSpec spec = read_sequence_numbers(json);
+  const Json *carry = json.find("carry"), *draw = json.find("draw"), *emit = json.find("emit");
+  if (!draw && !emit) throw UserError(json.location(), "sample: a sequence needs `draw`, logits, or `emit`, a value");
+  ScanRequest request;
+  request.name = "sample";
+  request.at = json.location();
+  request.length = Dim(spec.length);
+  if (carry) request.carry = read_starts(*carry);
+  Scope scope;
+  scope.outer = &graph_;
+  auto value_of = [&](const Json& text, const std::string& what) {
+    SyntaxPtr syntax = expression_of(text, what);
+    return LoopValue{"", evaluator(text, scope).one(*syntax), text.location()};
+  };
+  // The body's nodes are written out with the section, not with the graph.
+  std::vector<ResolvedNode> outside;
+  std::swap(outside, resolved_.graph);
+  LoopResults results = scan(*model_, request, [&](const LoopValues& values, const LoopValues&, Value* index) {
+    scope.names["index"] = {Operand(index)};
+    for (std::size_t i = 0; i < values.size(); ++i) scope.names[request.carry[i].name] = {Operand(values[i])};
+    if (const Json* graph = json.find("graph")) {
+      if (!expect(*graph, Json::Kind::array, "sample: `graph`")) throw Poisoned{};
+      for (const BuiltNode& node : read_graph(*graph, {scope, "sample.", "sample.", false, 1}, nullptr))
+        if (node.poisoned) throw Poisoned{};
+    }
+    LoopStep step;
+    if (draw) {
+      const LoopValue logits = value_of(*draw, "sample: `draw`");
+      if (!logits.operand.value) throw UserError(draw->location(), "sample: `draw` is a number, it takes logits");
+      scope.names["drawn"] = {Operand(draw_token(*model_, logits.operand.value, spec.temperature, draw->location()))};
+    }
+    step.emit.push_back(emit ? value_of(*emit, "sample: `emit`")
+                             : LoopValue{"", scope.names["drawn"].operand, draw->location()});
+    for (const LoopValue& carried : request.carry)
+      step.next.push_back(
+          value_of(*carry->find(carried.name)->find("next"), "sample: `next` of `" + carried.name + "`"));
+    return step;
+  });
+  std::swap(outside, resolved_.graph);
+  resolved_.sample = to_json(json);
+  // The examples first: [length, N, …] to [N, length, …].
+  Term stacked = model_->at(json.location()).term(results.emitted[0]);
+  if (stacked.rank() < 2)
+    throw UserError(json.location(), "sample: what is emitted is one number a round, without a batch");
+  IntList order = {1, 0};
+  for (std::size_t d = 2; d < stacked.rank(); ++d) order.push_back(static_cast<std::int64_t>(d));
+  return transpose(stacked, order).value();
 }
 
 }  // namespace gradc

@@ -139,8 +139,8 @@ class Ensemble(CommandTest):
         def error(*arguments):
             return self.run_command('eval', self.spec, *arguments, '--weights', *self.weights, check=1).stderr
         self.assertIn('--average logit: the program `test` computes no such node; did you mean `logits`?', error('--average', 'logit'))
-        self.assertIn('the report `right` of program `other` does not follow from the averages of `probability`',
-                      error('--program', 'other', '--average', 'probability'))
+        self.assertIn('the report `right` of program `other` does not follow from the averages of `hidden`',
+                      error('--program', 'other', '--average', 'hidden'))
         self.assertIn('no output is a node that the program `other` computes', error('--program', 'other'))
 
 

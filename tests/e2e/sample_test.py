@@ -66,5 +66,82 @@ class Sample(CommandTest):
                       self.run_command('check', self.write('a.json', spec), check=1).stderr)
 
 
+class Sequences(CommandTest):
+    """A chain of three letters: what follows each is a row of a table of logits."""
+    TABLE = [[-9, 2, 1], [0, -3, 1], [3, 0.5, 1]]
+
+    def setUp(self):
+        super().setUp()
+        self.write('train.txt', 'ab\nba\n' * 20)
+        self.spec = self.write('model.json', {
+            'inputs': {'x': 'i32[N,4]'}, 'parameters': {'table': {'type': 'f32[3,3]', 'init': self.TABLE}},
+            'graph': [{'name': 'logits', 'value': 'gather(table, x, axis=0)'}],
+            'programs': {'train': {'minimize': 'mean(softmax_cross_entropy(logits, x))', 'epochs': 1,
+                                   'optimizer': {'kind': 'sgd', 'learning_rate': 0}}},
+            'sample': {'carry': {'token': {'start': 'iota(shape=[N], dtype=i32) * 0', 'next': 'drawn'}},
+                       'graph': [{'name': 'row', 'value': 'gather(table, token, axis=0)'}],
+                       'draw': 'row', 'length': 6, 'stop': 0},
+            'data': {'train': {'format': 'lines', 'x': 'train.txt'}}})
+        self.run_command('train', self.spec, '-o', 'run', '--quiet', check=0)
+
+    def sample(self, *arguments):
+        done = self.run_command('sample', self.spec, '--weights', 'run/last.safetensors', *arguments, check=0)
+        return done.stdout
+
+    def tokens(self, *arguments):
+        self.sample('-o', 'y.npy', *arguments)
+        return np.load(self.folder / 'y.npy')
+
+    def test_the_likeliest_tokens_up_to_the_stop(self):
+        self.assertEqual(self.sample('--temperature', 0, '--count', 2), 'ab\nab\n')
+        np.testing.assert_array_equal(self.tokens('--temperature', 0, '--count', 2, '--length', 4), [[1, 2, 0, 1]] * 2)
+
+    def test_tokens_follow_their_distribution(self):
+        for temperature in (1, 0.5):
+            drawn = self.tokens('--count', 4000, '--temperature', temperature)
+            self.assertEqual(drawn.shape, (4000, 6))
+            before = np.concatenate([np.zeros((4000, 1), int), drawn[:, :-1]], 1)
+            for token, row in enumerate(self.TABLE):
+                expected = np.exp(np.array(row) / temperature)
+                expected /= expected.sum()
+                followers = drawn[before == token]
+                measured = np.bincount(followers, minlength=3) / len(followers)
+                np.testing.assert_allclose(measured, expected, atol=4 * 0.5 / np.sqrt(len(followers)))
+        # Rounds are independent of each other and of other samples.
+        self.assertGreater(len({tuple(row) for row in drawn}), 20)
+        np.testing.assert_array_equal(drawn, self.tokens('--count', 4000, '--temperature', 0.5, '--threads', 2))
+        self.assertFalse(np.array_equal(drawn, self.tokens('--count', 4000, '--temperature', 0.5, '--seed', 1)))
+
+    def test_what_is_emitted_may_be_a_number(self):
+        spec = json.loads(self.spec.read_text())
+        spec['sample'] = {'carry': {'h': {'start': 'random_normal(key, step, shape=[N,2]) * 0 + 1', 'next': 'h * 0.5 + cast(index, dtype=f32)'}},
+                          'emit': 'h', 'length': 4}
+        path = self.write('emit.json', spec)
+        self.run_command('sample', path, '--count', 3, '-o', 'y.npy', check=0)
+        h, expected = 1.0, []
+        for index in range(4):
+            expected.append(h)
+            h = h * 0.5 + index
+        np.testing.assert_allclose(np.load(self.folder / 'y.npy'), np.broadcast_to(np.array(expected)[None, :, None], (3, 4, 2)))
+
+    def test_mistakes(self):
+        def error(**changes):
+            spec = json.loads(self.spec.read_text())
+            for key, value in changes.items():
+                if value is None:
+                    del spec['sample'][key]
+                else:
+                    spec['sample'][key] = value
+            return self.run_command('check', self.write('bad.json', spec), check=1).stderr
+        self.assertIn('a sequence needs its `length`', error(length=None))
+        self.assertIn('`temperature` must be 0 or more, got -1', error(temperature=-1))
+        self.assertIn('unknown key `strat`; did you mean `start`?', error(carry={'token': {'strat': '0', 'next': 'drawn'}}))
+        self.assertIn('needs `start` and `next`', error(carry={'token': {'start': '0'}}))
+        self.assertIn('unknown name `drwan`; did you mean `drawn`?',
+                      error(carry={'token': {'start': 'iota(shape=[N], dtype=i32)', 'next': 'drwan'}}))
+        self.assertIn('becomes', error(carry={'token': {'start': 'iota(shape=[N], dtype=i32)', 'next': 'row'}}))
+        self.assertIn('`draw` takes logits, floats', error(draw='token'))
+
+
 if __name__ == '__main__':
     unittest.main()
