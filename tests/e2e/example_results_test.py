@@ -33,8 +33,8 @@ class Results(CommandTest):
     def test_autoencoders(self):
         few = ('--set', 'data.train.generate.examples=3000')
         self.assertLess(self.train('autoencoder', *few)['squared_error'], 0.03)
-        metrics = self.train('denoising-autoencoder', *few)
-        self.assertLess(metrics['after'], 0.6 * metrics['before'])
+        metrics = self.train('denoising-autoencoder')
+        self.assertLess(metrics['after'], 0.55 * metrics['before'])
         self.assertLess(self.train('vae', *few)['squared_error'], 0.04)
         for seed, name in ((1, 'a.png'), (1, 'b.png'), (2, 'c.png')):
             self.run_command('sample', EXAMPLES / 'vae.json', '--weights', 'vae/last.safetensors', '--count', 20, '--seed', seed, '-o', name,
