@@ -58,8 +58,9 @@ int run(Session& session, ModelGraph& model, const Arguments& given) {
   if (given.weights.size() > 1) ensemble.emplace(model, *program, given.average);
   if (!ensemble && !given.average.empty())
     throw UserError(Location(), "--average takes the mean over several --weights, only one is given");
-  const runtime::DataSet data = load(model, *program, given);
   ModelCompiler compiler(model, given.compile.options());
+  check_state_fits(compiler.state());
+  const runtime::DataSet data = load(model, *program, given);
   const runtime::Provide provide = provider(compiler);
   runtime::ThreadPool pool(given.data.threads);
   const std::int64_t batch = given.compile.batch ? given.compile.batch : program->batch;

@@ -19,6 +19,7 @@ int run(ModelGraph& model, const Arguments& given) {
   const std::string program = chosen_program(model, given.program);
   if (!given.node.empty()) expose_nodes(*model.module->function(program), {given.node}, "--node");
   ModelCompiler compiler(model, given.compile.options());
+  check_state_fits(compiler.state());
   const runtime::Provide provide = provider(compiler);
   const std::vector<runtime::Array> inputs = data_inputs(model, program, 1);
   if (given.inputs.empty() && !model.data.test)

@@ -219,8 +219,8 @@ TEST_CASE("text: characters by their place in the sorted set") {
   CHECK(list<std::int32_t>(column) == std::vector{2, 1, 3, 3, 4, 0, 2, 1});
   CHECK(has(message_of<DataError>([&] { read_text(dir.file("a.txt"), "text", 11, vocabulary); }),
             "10 characters are fewer"));
-  CHECK(has(message_of<DataError>([&] { read_text(dir.write("b.txt", "hole\xff"), "text", 4, vocabulary); }),
-            "b.txt: byte 4: the byte 255 is not in the vocabulary, which is that of the training examples"));
+  CHECK(has(message_of<DataError>([&] { read_text(dir.write("b.txt", "ho\xffle"), "text", 5, vocabulary); }),
+            "b.txt: byte 2: the byte 255 is not in the vocabulary, which is that of the training examples"));
 }
 
 TEST_CASE("lines: characters between the line's ends, padded") {
