@@ -31,7 +31,7 @@ struct Place {
     std::int64_t epochs = 0, bad = 0, cooldown = 0;
   };
   std::map<std::string, Plateau> plateaus;  // by program
-  std::string vocabulary;  // of the training data, where that is text
+  std::string vocabulary;                   // of the training data, where that is text
 
   Metadata metadata() const;
   static bool is_in(const SafeTensors& file);

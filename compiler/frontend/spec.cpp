@@ -11,8 +11,7 @@ namespace {
 
 const std::vector<std::string> kSections = {
     "gradc",   "name",       "inputs", "parameters", "constants", "variables",   "functions", "blocks", "graph",
-    "outputs", "regularize", "freeze", "programs",   "data",      "description", "$schema",   "plan",
-    "sample"};
+    "outputs", "regularize", "freeze", "programs",   "data",      "description", "$schema",   "plan",   "sample"};
 
 std::vector<std::string> split_path(const std::string& path) {
   std::vector<std::string> parts;

@@ -209,9 +209,9 @@ TEST_CASE("generators: one-hot labels, and options that are wrong") {
   const auto why = [&](const DataSource& source) {
     return message_of<DataError>([&] { read_data(source, "", inputs); });
   };
-  CHECK(
-      has(why(generator("spirall")), "unknown generator `spirall`; known are blobs, discs, glyphs, rings, sine, spiral, "
-                                              "three_modes, xor"));
+  CHECK(has(why(generator("spirall")),
+            "unknown generator `spirall`; known are blobs, discs, glyphs, rings, sine, spiral, "
+            "three_modes, xor"));
   CHECK(has(why(generator("spiral", {{"exmples", 3}})),
             "unknown option `exmples`; known are examples, classes, noise, seed"));
   CHECK(has(why(generator("spiral", {{"examples", 2.5}})), "examples is 2.5, not a whole number from 1 to 100000000"));
