@@ -299,11 +299,23 @@ void ModelBuilder::leave() {
 void ModelBuilder::freeze(std::string glob, const Location& at) { frozen_.emplace_back(std::move(glob), at); }
 void ModelBuilder::regularize(Regularizer regularizer) { regularizers_.push_back(std::move(regularizer)); }
 
+std::string ModelBuilder::batch_symbol() const {
+  for (const Value* input : inputs_)
+    if (!input->type.shape.empty() && !input->type.shape[0].is_static()) return input->type.shape[0].symbol;
+  return "";
+}
+
 void ModelBuilder::check_program(const ProgramRequest& request) const {
+  const std::string batch = batch_symbol();
   for (const auto& [name, value, reduce] : request.reports) {
     if (name == "loss") throw UserError(request.location, "a report can't be named `loss`, which the objective is");
     if (request.objective && find_state(name))
       throw UserError(request.location, "a report can't be named `" + name + "`, which an entry of the state is");
+    const Type& type = value->type;
+    if (reduce != Reduce::confusion && !batch.empty() && type.rank() > 0 && type.shape[0].symbol != batch)
+      throw UserError(request.location, "the report `" + name + "` is " + type.str() +
+                                            "; it must be a value per example, with the first dimension " + batch +
+                                            ", or a scalar");
   }
   const Value* objective = request.objective;
   if (objective && (objective->type.rank() != 0 || !is_float(objective->type.dtype))) {

@@ -131,6 +131,7 @@ class ModelBuilder {
   void regularize(Regularizer regularizer);
   void add_program(ProgramRequest request);
   void check_program(const ProgramRequest& request) const;  // UserError at its place
+  std::string batch_symbol() const;  // the first input's first dimension; "" where no input begins with a symbol
   ProgramRequest& program(std::size_t i) { return programs_[i]; }
   // Counts of (true class, predicted class). Both are classes, or [N, classes] with the highest as the class; `classes`
   // may be 0 where one of them says. UserError where they don't fit.

@@ -484,11 +484,7 @@ std::unique_ptr<ModelGraph> ModelBuilder::graph() const {
   model->input_statistics = input_statistics_;
   model->sample_stop = sample_stop_;
   model->warnings = warnings_;
-  for (const Value* input : inputs_)
-    if (!input->type.shape.empty() && !input->type.shape[0].is_static()) {
-      model->batch_symbol = input->type.shape[0].symbol;
-      break;
-    }
+  if (const std::string symbol = batch_symbol(); !symbol.empty()) model->batch_symbol = symbol;
   model->state = layout();
   write_init(*model->module, model->state);
   const ProgramRequest* training = nullptr;

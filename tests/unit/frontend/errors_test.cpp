@@ -211,6 +211,9 @@ TEST_CASE("mistakes in programs, optimizers and regularisers") {
         "2:54: regularize: `l2` is negative: -1\n");
   CHECK(errors(R"j("programs": {"t": {"report": {"loss": "x"}}})j") ==
         "2:14: a report can't be named `loss`, which the objective is\n");
+  CHECK(errors(R"j("parameters": {"w": "f32[3,2]"}, "programs": {"t": {"report": {"rows": "w"}}})j") ==
+        "2:47: the report `rows` is f32[3,2]; it must be a value per example, with the first dimension N, or a "
+        "scalar\n");
 }
 
 TEST_CASE("names that the optimizer needs") {
