@@ -2,6 +2,7 @@
 #include "gradc/run.h"
 
 #include <cstring>
+#include <set>
 
 #include "compiler/api/model_compiler.h"
 #include "compiler/api/run_data.h"
@@ -46,6 +47,7 @@ struct State::Data {
   std::unique_ptr<runtime::ThreadPool> pool;
   std::map<const runtime::Executable*, std::unique_ptr<runtime::Runner>> runners;
   std::vector<std::shared_ptr<ModelCompiler>> kept;  // own the executables of `runners`
+  std::set<std::string> measured;                    // inputs whose statistics are set
 
   const runtime::StateArray& entry(std::string_view name) const {
     if (const runtime::StateArray* found = compiler->state().find(name)) return *found;
@@ -85,6 +87,8 @@ void State::set(std::string_view name, const Tensor& value) {
     throw UserError(Location(),
                     "`" + std::string(name) + "` is " + type_of(entry).str() + ", got " + value.type().str());
   std::memcpy(data_->block.data() + entry.offset, value.data(), static_cast<std::size_t>(value.bytes()));
+  for (const InputStatistics& each : data_->compiler->model().input_statistics)
+    if (name == each.mean || name == each.deviation) data_->measured.insert(each.input);
 }
 
 void State::save(const std::string& path) const {
@@ -94,6 +98,7 @@ void State::save(const std::string& path) const {
 void State::load(const std::string& path) {
   runtime::load_weights(runtime::SafeTensors::read(path), data_->compiler->state(), data_->block.data(),
                         runtime::Match::strict);
+  for (const InputStatistics& each : data_->compiler->model().input_statistics) data_->measured.insert(each.input);
 }
 
 runtime::Block& State::block() { return data_->block; }
@@ -311,6 +316,23 @@ runtime::DataSet examples(Feeds feeds, Place at) {
   return data;
 }
 
+namespace {
+
+// Trains on from where the state is. Statistics that it already has, of an earlier call or of loaded weights, stay.
+runtime::FitResult train_on(const Executable& code, State& state, const runtime::FitData& data,
+                            runtime::FitOptions& options) {
+  std::set<std::string>& measured = state.data().measured;
+  std::erase_if(options.statistics, [&](const auto& each) { return measured.contains(each.input); });
+  options.threads = code.threads();
+  options.initialize = false;
+  const std::shared_ptr<ModelCompiler>& compiler = code.compiler();
+  runtime::FitResult result = runtime::fit(provider(*compiler), compiler->state(), state.block(), data, options);
+  for (const runtime::Array& input : training_inputs(compiler->model(), options)) measured.insert(input.name);
+  return result;
+}
+
+}  // namespace
+
 runtime::FitResult fit(const Executable& train, State& state, const runtime::FitData& data,
                        runtime::FitOptions options) {
   check_state(state, train, Place::current());
@@ -318,9 +340,7 @@ runtime::FitResult fit(const Executable& train, State& state, const runtime::Fit
   const ProgramInfo* program = model.program(train.program());
   if (!program || !program->trains) throw UserError(Location(), "`" + train.program() + "` does not train");
   use_program(options, model, *program, Keep::given);
-  options.threads = train.threads();
-  options.initialize = false;
-  return runtime::fit(provider(*train.compiler()), train.compiler()->state(), state.block(), data, options);
+  return train_on(train, state, data, options);
 }
 
 runtime::FitResult fit(const Model& model, State& state, const runtime::FitData& data, runtime::FitOptions options,
@@ -329,9 +349,7 @@ runtime::FitResult fit(const Model& model, State& state, const runtime::FitData&
   check_state(state, any, at);
   const ModelGraph& graph = any.compiler()->model();
   use_programs(options, graph, location_of(at));
-  options.threads = compile_options.threads;
-  options.initialize = false;
-  return runtime::fit(provider(*any.compiler()), any.compiler()->state(), state.block(), data, options);
+  return train_on(any, state, data, options);
 }
 
 }  // namespace api

@@ -50,11 +50,25 @@ runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const 
   }
 }
 
-TrainingData load_training(const ModelGraph& model, const DataPlace& place, const std::vector<runtime::Array>& inputs,
-                           const std::string& vocabulary) {
+namespace {
+
+void merge(std::vector<runtime::Array>& all, const std::vector<runtime::Array>& more) {
+  for (const runtime::Array& input : more)
+    if (std::none_of(all.begin(), all.end(), [&](const runtime::Array& other) { return other.name == input.name; }))
+      all.push_back(input);
+}
+
+}  // namespace
+
+TrainingData load_training(const ModelGraph& model, const DataPlace& place, const std::vector<runtime::Array>& train,
+                           const std::vector<runtime::Array>& validation, const std::string& vocabulary) {
   const Resample& resample = model.data.resample;
+  std::vector<runtime::Array> inputs = train;
+  const bool held_out = resample.kind != Resample::Kind::none || model.data.validation_fraction > 0;
+  if (held_out && !model.data.validation) merge(inputs, validation);
   TrainingData data{load_split(*model.data.train, place, inputs, vocabulary), {}};
-  if (model.data.validation) data.validation = load_split(*model.data.validation, place, inputs, data.train.vocabulary);
+  if (model.data.validation)
+    data.validation = load_split(*model.data.validation, place, validation, data.train.vocabulary);
   if (resample.kind == Resample::Kind::none) return data;
   const auto seed = static_cast<std::uint64_t>(resample.seed);
   try {
@@ -67,12 +81,6 @@ TrainingData load_training(const ModelGraph& model, const DataPlace& place, cons
     throw UserError(resample.location, error.what());
   }
   return data;
-}
-
-std::vector<runtime::InputStatistics> statistics_of(const ModelGraph& model) {
-  std::vector<runtime::InputStatistics> result;
-  for (const InputStatistics& each : model.input_statistics) result.push_back({each.input, each.mean, each.deviation});
-  return result;
 }
 
 runtime::ProgramUse program_use(const ProgramInfo& program) {
@@ -88,6 +96,16 @@ runtime::ProgramUse program_use(const ProgramInfo& program) {
   return use;
 }
 
+namespace {
+
+std::vector<runtime::InputStatistics> statistics_of(const ModelGraph& model) {
+  std::vector<runtime::InputStatistics> result;
+  for (const InputStatistics& each : model.input_statistics) result.push_back({each.input, each.mean, each.deviation});
+  return result;
+}
+
+}  // namespace
+
 bool monitors_highest(const ModelGraph& model, const Monitor& monitor) {
   if (monitor.highest) return *monitor.highest;
   for (const ProgramInfo& program : model.programs)
@@ -98,6 +116,7 @@ bool monitors_highest(const ModelGraph& model, const Monitor& monitor) {
 
 void use_program(runtime::FitOptions& options, const ModelGraph& model, const ProgramInfo& program, Keep keep) {
   options.plan.clear();
+  options.statistics = statistics_of(model);
   options.train = program_use(program);
   if (const ProgramInfo* test = evaluation_program(model)) options.test = program_use(*test);
   options.default_batch = program.batch;
@@ -124,6 +143,7 @@ void use_programs(runtime::FitOptions& options, const ModelGraph& model, const L
                     "`" + model.name + "` has several programs that train, " + names + "; say their order in `plan`");
   if (model.plan.empty()) return use_program(options, model, *trains[0], Keep::nothing);
   options.plan.clear();
+  options.statistics = statistics_of(model);
   for (const PlanStage& planned : model.plan) {
     runtime::Stage stage;
     stage.name = planned.name;
@@ -140,11 +160,7 @@ void use_programs(runtime::FitOptions& options, const ModelGraph& model, const L
 
 std::vector<runtime::Array> training_inputs(const ModelGraph& model, const runtime::FitOptions& options) {
   std::vector<runtime::Array> all;
-  const auto add = [&](const std::string& program) {
-    for (runtime::Array& input : data_inputs(model, program, 1))
-      if (std::none_of(all.begin(), all.end(), [&](const runtime::Array& other) { return other.name == input.name; }))
-        all.push_back(std::move(input));
-  };
+  const auto add = [&](const std::string& program) { merge(all, data_inputs(model, program, 1)); };
   if (options.plan.empty()) add(options.train.name);
   for (const runtime::Stage& stage : options.plan)
     for (const runtime::Turn& turn : stage.turns) add(turn.program.name);

@@ -23,22 +23,21 @@ std::vector<runtime::Array> data_inputs(const ModelGraph& model, const std::stri
 // Text is numbered by `vocabulary`, "": by its own.
 runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs,
                             const std::string& vocabulary = "");
-// The statistics that training sets before its first step.
-std::vector<runtime::InputStatistics> statistics_of(const ModelGraph& model);
 // Training and validation examples: the train split, resampled as the data section says, and the validation split,
-// declared or what resampling leaves. A fraction is not held out here: it follows the run's seed.
+// declared or what resampling leaves. A fraction is not held out here: it follows the run's seed. Training reads the
+// inputs `train`, the program that validates `validation`: examples that come from the train split have both.
 struct TrainingData {
   runtime::DataSet train;
   std::optional<runtime::DataSet> validation;
 };
-TrainingData load_training(const ModelGraph& model, const DataPlace& place, const std::vector<runtime::Array>& inputs,
-                           const std::string& vocabulary = "");
+TrainingData load_training(const ModelGraph& model, const DataPlace& place, const std::vector<runtime::Array>& train,
+                           const std::vector<runtime::Array>& validation, const std::string& vocabulary = "");
 // What the training loop averages of a program.
 runtime::ProgramUse program_use(const ProgramInfo& program);
 // Whether epochs and patience that the caller gave stay.
 enum class Keep : std::uint8_t { given, nothing };
 // One program as the whole run; or the model's plan, else its only program that trains. UserError at the place of the
-// second one, or at `at`, where the model does not say.
+// second one, or at `at`, where the model does not say. Both ask for the statistics of the model's inputs.
 void use_program(runtime::FitOptions& options, const ModelGraph& model, const ProgramInfo& program, Keep keep);
 void use_programs(runtime::FitOptions& options, const ModelGraph& model, const Location& at);
 // Whether a higher value is a better one; where that is not said it follows from the report.

@@ -37,7 +37,7 @@ runtime::DataSet load(const ModelGraph& model, const ProgramInfo& program, const
   const std::string vocabulary = vocabulary_in(given.weights);
   if (test) return load_split(*model.data.test, place, inputs, vocabulary);
   if (!train && model.data.validation) return load_split(*model.data.validation, place, inputs, vocabulary);
-  TrainingData data = load_training(model, place, inputs, vocabulary);
+  TrainingData data = load_training(model, place, inputs, inputs, vocabulary);
   if (fraction) {
     const runtime::Split split = runtime::hold_out(data.train.examples, model.data.validation_fraction,
                                                    seed_of_run(given.weights.front(), program));

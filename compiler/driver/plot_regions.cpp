@@ -63,7 +63,7 @@ std::vector<Point> read_points(const ModelGraph& model, const RegionsRequest& re
   const std::vector<runtime::Array> inputs = data_inputs(model, program, 1);
   const DataPlace place = request.data.place(request.spec);
   const runtime::DataSet data = runtime::conform(
-      test ? load_split(*model.data.test, place, inputs) : load_training(model, place, inputs).train, inputs);
+      test ? load_split(*model.data.test, place, inputs) : load_training(model, place, inputs, inputs).train, inputs);
   const runtime::Column *at = data.find(plane.name), *label = nullptr;
   for (const runtime::Column& column : data.columns)
     if (column.name != plane.name && !label) label = &column;

@@ -107,7 +107,7 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
   const DataPlace place = given.data.place(given.spec);
 
   const std::vector<runtime::Array> inputs = training_inputs(model, options);
-  const TrainingData examples = load_training(model, place, inputs);
+  const TrainingData examples = load_training(model, place, inputs, test ? data_inputs(model, test->name, 1) : inputs);
   std::optional<runtime::DataSet> held_out;
   if (model.data.test && test)
     held_out = load_split(*model.data.test, place, data_inputs(model, test->name, 1), examples.train.vocabulary);
@@ -118,7 +118,6 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
   options.validation_fraction = model.data.validation_fraction;
   options.weights = given.weights;
   options.partial_weights = !given.strict;
-  options.statistics = statistics_of(model);
   options.directory = given.directory;
   options.resume = given.resume;
   options.spec = model.resolved;

@@ -76,6 +76,23 @@ class Resample(CommandTest):
             done = self.run_command('eval', spec, '--weights', 'run/best.safetensors', '--split', split, '--json', check=0)
             self.assertAlmostEqual(json.loads(done.stdout)['x'], line[split]['x'], 9)
 
+    def test_validation_reads_what_its_program_reads(self):
+        np.save(self.folder / 'label.npy', np.arange(13.0))
+        np.save(self.folder / 'few.npy', np.array([3.0, 5.0]))
+        files = {'format': 'npy', 'x': 'x.npy', 'label': 'label.npy'}
+        for data, mean in (({'validation': {'format': 'npy', 'x': 'few.npy', 'label': 'few.npy'}}, 4.0),
+                           ({'train': files, 'validation': {'fraction': 0.3}}, None),
+                           ({'train': files, 'resample': {'kind': 'k_fold', 'folds': 5}}, None)):
+            spec = json.loads(self.spec(data).read_text())
+            spec['inputs']['label'] = 'f64[N]'
+            spec['programs']['test']['report'] = {'label': 'label', 'x': 'x'}
+            line = self.metrics(self.write('model.json', spec))['validation']
+            if mean is None:  # example i is 2**i
+                count = 4 if 'validation' in data else 3
+                self.assertAlmostEqual(line['label'] * count, sum(self.members(line['x'], count)), 6)
+            else:
+                self.assertEqual(line['label'], mean)
+
     def test_mistakes(self):
         def error(data):
             return self.run_command('check', self.spec(data), check=1).stderr.splitlines()[0]

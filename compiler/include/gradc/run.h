@@ -150,6 +150,8 @@ runtime::DataSet examples(Feeds feeds, Place at = Place::current());
 
 // The training loop of `gradc train` over a state: epochs, shuffling by seed, callbacks per step and epoch that see the
 // metrics and may stop it (gradc/fit.h). `options.initialize` is off: the state is trained on from where it is.
+// Statistics of inputs (`options.statistics` is the model's) are set from the training examples, unless the state has
+// them already: of an earlier call, or of load() or set().
 runtime::FitResult fit(const Executable& train, State& state, const runtime::FitData& data,
                        runtime::FitOptions options = {});
 
