@@ -551,6 +551,38 @@ Operand SpecReader::build_layer_node(const NodeDeclaration& node, const GraphPla
   return result;
 }
 
+// In the resolved text a block's nodes stand alone: an operand that is an expression becomes a node that they read.
+void SpecReader::write_out_operands(const NodeDeclaration& node, const GraphPlace& place, const std::string& name,
+                                    const std::vector<Operand>& operands) {
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    Value* value = operands[i].value;
+    auto given = node.expressions.find(node.block->operands[i]);
+    if (!value || given == node.expressions.end() || !reference_to(value, "").empty()) continue;
+    if (model_->find_state(value->name) == value) {
+      references_[value] = value->name;
+      continue;
+    }
+    ResolvedNode line;
+    line.full = place.names + name + "." + node.block->operands[i];
+    line.name = line.full.substr(place.hidden);
+    line.members.emplace_back("value", quote_json(print_resolved(*given->second[0].second, place.scope)));
+    line.value = value;
+    if (value->node && value->name.empty()) value->name = line.full;
+    references_[value] = line.name;
+    resolved_.graph.push_back(std::move(line));
+  }
+}
+
+// A last node that has no name is known by that of its block, in dumps and in the resolved text.
+void SpecReader::name_result(Value* value, const GraphPlace& place, const std::string& name) {
+  if (!value || !value->node || !value->name.empty() || resolved_.graph.empty()) return;
+  ResolvedNode& line = resolved_.graph.back();
+  if (line.value != value || !line.name.empty()) return;
+  line.full = value->name = place.names + name;
+  line.name = line.full.substr(place.hidden);
+  references_[value] = line.name;
+}
+
 Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& place, Value* before,
                                 const std::string& name) {
   const Json& json = *node.json;
@@ -561,6 +593,7 @@ Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& p
     throw UserError(json.location(), "block `" + node.block_name + "` owns parameters and needs a `name`");
   ResolvedNode unused;
   std::vector<Operand> operands = operands_of(node, place, before, unused);
+  write_out_operands(node, place, name, operands);
   Scope inner;
   inner.outer = &globals_;
   GraphPlace inside{inner,        place.names + name + ".", place.parameters + name + ".",
@@ -593,6 +626,7 @@ Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& p
       place.scope.names[name + "." + local] = entry;
   if (node.block->result.empty()) {
     if (built.back().poisoned) throw Poisoned{};
+    name_result(built.back().operand.value, place, name);
     return built.back().operand;
   }
   const Entry* result = inner.find(node.block->result);

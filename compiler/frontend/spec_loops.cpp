@@ -118,22 +118,25 @@ std::vector<LoopValue> SpecReader::read_next(const Json& loop, const std::string
   return ordered;
 }
 
-// The nodes of a body; their resolved text apart from that of the nodes around it.
-std::string SpecReader::read_body(const Json& loop, const std::string& what, const GraphPlace& inside) {
+void SpecReader::read_body(const Json& loop, const std::string& what, const GraphPlace& inside) {
   const Json* list = loop.find("graph");
-  if (!list) return "";
+  if (!list) return;
   if (!expect(*list, Json::Kind::array, what + ": `graph`")) throw Poisoned{};
   std::vector<BuiltNode> built = read_graph(*list, inside, nullptr);
   for (const BuiltNode& node : built)
     if (node.poisoned) throw Poisoned{};
+}
+
+// The nodes of the body being read, written out once all that reads them is: nodes get names where they need them.
+std::string SpecReader::resolved_body() const {
   std::string text;
   for (const ResolvedNode& node : resolved_.graph) text += (text.empty() ? "" : ", ") + resolved_node(node);
-  return "[" + text + "]";
+  return text.empty() ? "" : "[" + text + "]";
 }
 
 // A body's region is entered: reads what is inside of it.
-template <class F>
-void SpecReader::inside_loop(const NodeDeclaration& node, const GraphPlace& place, const std::string& part, F read) {
+void SpecReader::inside_loop(const NodeDeclaration& node, const GraphPlace& place, const std::string& part,
+                             const std::function<void(Scope&, const GraphPlace&)>& read) {
   if (place.depth >= kBlockDepth)
     throw UserError(node.json->location(), "loops are nested deeper than " + std::to_string(kBlockDepth) + " levels");
   Scope scope;
@@ -190,10 +193,11 @@ Operand SpecReader::build_scan(const NodeDeclaration& node, const GraphPlace& pl
       bind_loop_names(scope, request.carry, carry);
       bind_loop_names(scope, request.over, slices);
       bind_loop_names(scope, {{"index", index, {}}}, {index});
-      graph_text = read_body(json, "scan", inside);
+      read_body(json, "scan", inside);
       ModelBuilder::Mark mark = model_->mark();
       step.next = read_next(json, "scan", request.carry, scope, next_text);
       step.emit = read_loop_values(json.find("emit"), "scan: `emit`", scope, emit_text);
+      graph_text = resolved_body();
       products = model_->multiply_adds_since(mark);
     });
     return step;
@@ -250,8 +254,9 @@ Operand SpecReader::build_while(const NodeDeclaration& node, const GraphPlace& p
     inside_loop(node, place, "", [&](Scope& scope, const GraphPlace& inside) {
       bind_loop_names(scope, request.carry, carry);
       bind_loop_names(scope, {{"index", index, {}}}, {index});
-      graph_text = read_body(json, "while", inside);
+      read_body(json, "while", inside);
       next = read_next(json, "while", request.carry, scope, next_text);
+      graph_text = resolved_body();
     });
     return next;
   };
@@ -272,10 +277,9 @@ std::vector<LoopValue> SpecReader::read_branch(const NodeDeclaration& node, cons
   std::vector<LoopValue> values;
   inside_loop(node, place, which + ".", [&](Scope& scope, const GraphPlace& inside) {
     const Json* value = json;
-    std::string graph_text;
     if (json->is(Json::Kind::object)) {
       if (!check_keys(*json, {"graph", "value"}, "cond: `" + which + "`")) throw Poisoned{};
-      graph_text = read_body(*json, "cond", inside);
+      read_body(*json, "cond", inside);
       value = json->find("value");
       if (!value) throw UserError(json->location(), "cond: `" + which + "` needs `value`, what it yields");
     }
@@ -288,6 +292,7 @@ std::vector<LoopValue> SpecReader::read_branch(const NodeDeclaration& node, cons
       values.push_back({"", evaluator(*value, scope).one(*syntax), value->location()});
       text = quote_json(print_resolved(*syntax, scope));
     }
+    const std::string graph_text = resolved_body();
     resolved = graph_text.empty() && !value->is(Json::Kind::object)
                    ? text
                    : "{ " + (graph_text.empty() ? "" : "\"graph\": " + graph_text + ", ") + "\"value\": " + text + " }";

@@ -1,6 +1,7 @@
 // Reads a spec section by section into a ModelBuilder. Mistakes are collected; what depends on one is passed over.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <map>
 #include <memory>
@@ -168,6 +169,9 @@ class SpecReader {
   Operand build_op(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
   Operand build_function(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
   Operand build_layer_node(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
+  void write_out_operands(const NodeDeclaration& node, const GraphPlace& place, const std::string& name,
+                          const std::vector<Operand>& operands);
+  void name_result(Value* value, const GraphPlace& place, const std::string& name);
   Operand build_block(const NodeDeclaration& node, const GraphPlace& place, Value* before, const std::string& name);
   void name_results(const GraphPlace& place, const std::string& name, const Operand& operand, ResolvedNode& resolved);
 
@@ -183,10 +187,11 @@ class SpecReader {
                                    const Scope& scope, std::string& resolved);
   std::vector<LoopValue> read_branch(const NodeDeclaration& node, const GraphPlace& place, const std::string& which,
                                      std::string& resolved);
-  std::string read_body(const Json& loop, const std::string& what, const GraphPlace& inside);
+  void read_body(const Json& loop, const std::string& what, const GraphPlace& inside);
+  std::string resolved_body() const;
   void bind_loop_names(Scope& scope, const std::vector<LoopValue>& names, const LoopValues& values);
-  template <class F>
-  void inside_loop(const NodeDeclaration& node, const GraphPlace& place, const std::string& part, F read);
+  void inside_loop(const NodeDeclaration& node, const GraphPlace& place, const std::string& part,
+                   const std::function<void(Scope&, const GraphPlace&)>& read);
 
   // ---- spec_programs.cpp: outputs, programs, regularisers ----
   void read_outputs(Operand last);
@@ -211,9 +216,12 @@ class SpecReader {
   struct SequenceSpec {
     std::int64_t length = 0;
     double temperature = 1;
+    std::optional<std::int64_t> stop;
   };
   SequenceSpec read_sequence_numbers(const Json& json);
-  std::vector<LoopValue> read_starts(const Json& carry);
+  std::vector<LoopValue> read_starts(const Json& carry, std::vector<std::string>& resolved);
+  LoopStep read_round(const Json& json, const SequenceSpec& spec, const std::vector<LoopValue>& carry,
+                      const std::vector<std::string>& starts, const GraphPlace& inside, Scope& scope);
   Value* read_sequence(const Json& json);
 
   // ---- spec_data.cpp ----

@@ -63,7 +63,10 @@ SpecReader::SequenceSpec SpecReader::read_sequence_numbers(const Json& json) {
   const Json* length = json.find("length");
   if (!length) throw UserError(json.location(), "sample: a sequence needs its `length`, the number of rounds");
   spec.length = integer_of(*length, globals_, "sample: `length`", 1);
-  if (const Json* stop = json.find("stop")) model_->stop_sample_at(integer_of(*stop, globals_, "sample: `stop`", 0));
+  if (const Json* stop = json.find("stop")) {
+    spec.stop = integer_of(*stop, globals_, "sample: `stop`", 0);
+    model_->stop_sample_at(*spec.stop);
+  }
   if (const Json* given = json.find("temperature")) {
     spec.temperature = number_of(*given, globals_, "sample: `temperature`");
     if (!(spec.temperature >= 0 && std::isfinite(spec.temperature)))
@@ -74,7 +77,7 @@ SpecReader::SequenceSpec SpecReader::read_sequence_numbers(const Json& json) {
 }
 
 // "carry": { "h": { "start": EXPR, "next": EXPR } }
-std::vector<LoopValue> SpecReader::read_starts(const Json& carry) {
+std::vector<LoopValue> SpecReader::read_starts(const Json& carry, std::vector<std::string>& resolved) {
   if (!expect(carry, Json::Kind::object, "sample: `carry`")) throw Poisoned{};
   std::vector<LoopValue> starts;
   for (const JsonMember& member : carry.members) {
@@ -87,51 +90,75 @@ std::vector<LoopValue> SpecReader::read_starts(const Json& carry) {
     if (!start || !next) throw UserError(member.location(), what + " needs `start` and `next`");
     SyntaxPtr syntax = expression_of(*start, what + ": `start`");
     starts.push_back({member.key, evaluator(*start, graph_).one(*syntax), start->location()});
+    resolved.push_back(quote_json(print_resolved(*syntax, graph_)));
   }
   return starts;
 }
 
+// A round: its nodes, what is drawn and emitted, and what each carried value becomes.
+LoopStep SpecReader::read_round(const Json& json, const SequenceSpec& spec, const std::vector<LoopValue>& carry,
+                                const std::vector<std::string>& starts, const GraphPlace& inside, Scope& scope) {
+  const Json *draw = json.find("draw"), *emit = json.find("emit");
+  JsonMembers shown, carried_text;
+  auto value_of = [&](const Json& text, const std::string& what, std::string& resolved) {
+    SyntaxPtr syntax = expression_of(text, what);
+    LoopValue value{"", evaluator(text, scope).one(*syntax), text.location()};
+    resolved = quote_json(print_resolved(*syntax, scope));
+    return value;
+  };
+  read_body(json, "sample", inside);
+  LoopStep step;
+  std::string text;
+  if (draw) {
+    const LoopValue logits = value_of(*draw, "sample: `draw`", text);
+    if (!logits.operand.value) throw UserError(draw->location(), "sample: `draw` is a number, it takes logits");
+    Value* drawn = draw_token(*model_, logits.operand.value, spec.temperature, draw->location());
+    bind_loop_names(scope, {{"drawn", drawn, draw->location()}}, {drawn});
+    shown.emplace_back("draw", text);
+  }
+  if (emit) {
+    step.emit.push_back(value_of(*emit, "sample: `emit`", text));
+    shown.emplace_back("emit", text);
+  } else {
+    step.emit.push_back({"", scope.names["drawn"].operand, draw->location()});
+  }
+  for (std::size_t i = 0; i < carry.size(); ++i) {
+    const Json& next = *json.find("carry")->find(carry[i].name)->find("next");
+    step.next.push_back(value_of(next, "sample: `next` of `" + carry[i].name + "`", text));
+    carried_text.emplace_back(carry[i].name, object_text({{"start", starts[i]}, {"next", text}}));
+  }
+  if (json.find("carry")) shown.insert(shown.begin(), {"carry", object_text(carried_text)});
+  if (json.find("graph")) shown.emplace_back("graph", resolved_body());
+  shown.emplace_back("length", std::to_string(spec.length));
+  if (spec.stop) shown.emplace_back("stop", std::to_string(*spec.stop));
+  shown.emplace_back("temperature", number_text(spec.temperature));
+  resolved_.sample = object_text(shown);
+  return step;
+}
+
 Value* SpecReader::read_sequence(const Json& json) {
   const SequenceSpec spec = read_sequence_numbers(json);
-  const Json *carry = json.find("carry"), *draw = json.find("draw"), *emit = json.find("emit");
-  if (!draw && !emit) throw UserError(json.location(), "sample: a sequence needs `draw`, logits, or `emit`, a value");
+  const Json* carry = json.find("carry");
+  if (!json.find("draw") && !json.find("emit"))
+    throw UserError(json.location(), "sample: a sequence needs `draw`, logits, or `emit`, a value");
   ScanRequest request;
   request.name = "sample";
   request.at = json.location();
   request.length = Dim(spec.length);
-  if (carry) request.carry = read_starts(*carry);
-  Scope scope;
-  scope.outer = &graph_;
-  auto value_of = [&](const Json& text, const std::string& what) {
-    SyntaxPtr syntax = expression_of(text, what);
-    return LoopValue{"", evaluator(text, scope).one(*syntax), text.location()};
-  };
-  // The body's nodes are written out with the section, not with the graph.
-  std::vector<ResolvedNode> outside;
-  std::swap(outside, resolved_.graph);
+  std::vector<std::string> starts;
+  if (carry) request.carry = read_starts(*carry, starts);
+  NodeDeclaration node;
+  node.name = request.name;
+  node.json = &json;
   LoopResults results = scan(*model_, request, [&](const LoopValues& values, const LoopValues&, Value* index) {
-    scope.names["index"] = {Operand(index)};
-    for (std::size_t i = 0; i < values.size(); ++i) scope.names[request.carry[i].name] = {Operand(values[i])};
-    if (const Json* graph = json.find("graph")) {
-      if (!expect(*graph, Json::Kind::array, "sample: `graph`")) throw Poisoned{};
-      for (const BuiltNode& node : read_graph(*graph, {scope, "sample.", "sample.", false, 1}, nullptr))
-        if (node.poisoned) throw Poisoned{};
-    }
     LoopStep step;
-    if (draw) {
-      const LoopValue logits = value_of(*draw, "sample: `draw`");
-      if (!logits.operand.value) throw UserError(draw->location(), "sample: `draw` is a number, it takes logits");
-      scope.names["drawn"] = {Operand(draw_token(*model_, logits.operand.value, spec.temperature, draw->location()))};
-    }
-    step.emit.push_back(emit ? value_of(*emit, "sample: `emit`")
-                             : LoopValue{"", scope.names["drawn"].operand, draw->location()});
-    for (const LoopValue& carried : request.carry)
-      step.next.push_back(
-          value_of(*carry->find(carried.name)->find("next"), "sample: `next` of `" + carried.name + "`"));
+    inside_loop(node, {graph_, "", ""}, "", [&](Scope& scope, const GraphPlace& inside) {
+      bind_loop_names(scope, request.carry, values);
+      bind_loop_names(scope, {{"index", index, {}}}, {index});
+      step = read_round(json, spec, request.carry, starts, inside, scope);
+    });
     return step;
   });
-  std::swap(outside, resolved_.graph);
-  resolved_.sample = to_json(json);
   // The examples first: [length, N, …] to [N, length, …].
   Term stacked = model_->at(json.location()).term(results.emitted[0]);
   if (stacked.rank() < 2)

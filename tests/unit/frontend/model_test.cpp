@@ -1,6 +1,7 @@
 // What specs become: layers, state, functions, and their values through the interpreter.
 #include <array>
 #include <cmath>
+#include <filesystem>
 
 #include "ir/interpret.h"
 #include "ir/op.h"
@@ -11,28 +12,6 @@
 using namespace gradc;
 
 namespace {
-
-const char* const kExamples[] = {"lenet5",
-                                 "mlp",
-                                 "two-layer",
-                                 "spiral",
-                                 "softmax-regression",
-                                 "trace-product",
-                                 "trace-sine",
-                                 "trace-neuron",
-                                 "trace-hidden",
-                                 "trace-three-layers",
-                                 "linear-svm",
-                                 "logistic-regression",
-                                 "perceptron",
-                                 "spiral-linear",
-                                 "rbf-network",
-                                 "lenet5-1998",
-                                 "alexnet",
-                                 "nin",
-                                 "vgg16",
-                                 "googlenet",
-                                 "resnet18"};
 
 const LayerInfo& layer(const ModelGraph& model, const std::string& name) {
   for (const LayerInfo& info : model.layers)
@@ -70,11 +49,39 @@ std::vector<Tensor> run(const ModelGraph& model, const std::string& program, con
 }  // namespace
 
 TEST_CASE("every example loads, verifies, and resolves to itself") {
-  for (const char* name : kExamples) {
-    INFO(name);
-    auto model = load_example(name);
+  int examples = 0;
+  for (const auto& file : std::filesystem::directory_iterator(std::string(GRADC_SOURCE_DIR) + "/examples")) {
+    if (file.path().extension() != ".json") continue;
+    INFO(file.path());
+    auto model = load_example(file.path().stem().string());
     CHECK(verify(*model->module).empty());
     CHECK(model->module->function("init"));
+    auto again = load(model->resolved);
+    CHECK(print(*again->module) == print(*model->module));
+    CHECK(again->resolved == model->resolved);
+    ++examples;
+  }
+  CHECK(examples >= 40);
+}
+
+TEST_CASE("the resolved text keeps what blocks take and yield, in loops and samples too") {
+  const std::string block = R"j({ "inputs": { "x": "f32[N,4]" }, "blocks": { "b": { "operands": ["z"], "graph": [
+      { "op": "linear", "name": "l", "x": "z", "units": 4 }, { "op": "tanh" }] } }, )j";
+  const std::string plain = R"j("graph": [{ "name": "z", "value": "-x" }, { "block": "b", "name": "q", "z": "x * 2" }],
+      "programs": { "train": { "minimize": "mean(q) + mean(z)", "optimizer": { "kind": "adam" } } } })j";
+  const std::string loops = R"j("graph": [{ "name": "loop", "scan": { "carry": { "h": "x" }, "length": 3, "graph": [
+        { "block": "b", "name": "q", "z": "x + h" }], "next": { "h": "q" }, "emit": { "y": "q" } } },
+      { "name": "c", "cond": { "if": "sum(x) > 0", "else": "x",
+        "then": { "graph": [{ "block": "b", "name": "p", "z": "x - 1" }], "value": "p" } } }],
+      "programs": { "train": { "minimize": "mean(loop.h) + mean(c)", "optimizer": { "kind": "adam" } } } })j";
+  const std::string sample = R"j("variables": { "rounds": 5 }, "graph": [{ "block": "b", "name": "q", "z": "x * 2" }],
+      "programs": { "train": { "minimize": "mean(q)", "optimizer": { "kind": "adam" } } },
+      "sample": { "draw": "own", "emit": "p", "length": "rounds", "stop": 0,
+        "carry": { "h": { "start": "random_normal(key, step, shape=[N, 4])", "next": "p + cast(drawn[:, None], dtype=f32)" } },
+        "graph": [{ "share": "q", "name": "p", "z": "h + 1" }, { "op": "linear", "name": "own", "x": "p", "units": "rounds" }] } })j";
+  for (const std::string& rest : {plain, loops, sample}) {
+    INFO(rest);
+    auto model = load(block + rest);
     auto again = load(model->resolved);
     CHECK(print(*again->module) == print(*model->module));
     CHECK(again->resolved == model->resolved);
