@@ -43,6 +43,13 @@ class Results(CommandTest):
         np.testing.assert_array_equal(first, again)
         self.assertFalse(np.array_equal(first, other))
         self.assertGreater(first.std(), 30)  # white on black
+        z = np.random.default_rng(1).normal(size=(2, 8)).astype('f4')
+        np.save(self.folder / 'z.npy', np.stack([z[0], z[1], z.mean(axis=0), z[0] - z[1] + z[1]]))
+        self.run_command('sample', EXAMPLES / 'vae.json', '--weights', 'vae/last.safetensors', '--input', 'z=z.npy', '-o', 'y.npy', check=0)
+        y = np.load(self.folder / 'y.npy')
+        self.assertEqual(y.shape, (4, 784))
+        np.testing.assert_allclose(y[3], y[0], atol=1e-4)
+        self.assertTrue(all(abs(y[i] - y[j]).max() > 0.1 for i, j in ((0, 1), (0, 2), (1, 2))))
 
     def test_filters(self):
         image = np.random.default_rng(1).integers(0, 256, (9, 12, 1))

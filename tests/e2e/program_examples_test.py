@@ -2,6 +2,9 @@
 import json
 import unittest
 
+import numpy as np
+
+from pictures import read_png
 from support import EXAMPLES, CommandTest
 
 
@@ -32,6 +35,21 @@ class ProgramExamples(CommandTest):
                 # can't tell 1.39.
                 self.assertTrue(0.6 < train['discriminator.loss'] < 1.5, train)
                 self.assertTrue(0.6 * ink < train['generator.ink'] < 1.6 * ink, (ink, train))
+                self.arithmetic_on_latent_vectors(name, {'gan': 16, 'dcgan': 32}[name], ink)
+
+    def arithmetic_on_latent_vectors(self, name, size, ink):
+        sample = ['sample', EXAMPLES / f'{name}.json', '--weights', 'run/last.safetensors']
+        self.run_command(*sample, '--count', 20, '-o', 'digits.png', check=0)
+        self.assertGreater(read_png(self.folder / 'digits.png').std(), 20)  # white on black
+        a, b, c = np.random.default_rng(1).normal(size=(3, size)).astype('f4')
+        np.save(self.folder / 'z.npy', np.stack([a, b, c, a - b + c, a - b + b]))
+        self.run_command(*sample, '--input', 'z=z.npy', '-o', 'made.npy', check=0)
+        made = np.load(self.folder / 'made.npy')
+        self.assertEqual(made.shape, (5, 1, 28, 28))
+        np.testing.assert_allclose(made[4], made[0], atol=1e-4)
+        for one, other in ((0, 1), (0, 3), (1, 3), (2, 3)):
+            self.assertGreater(abs(made[one] - made[other]).max(), 0.1)
+        self.assertTrue(0.3 * ink < made.mean() < 2.5 * ink, (ink, made.mean()))
 
     def test_boltzmann_machines(self):
         self.assertLess(self.last('rbm')['test']['rmse'], 0.15)
