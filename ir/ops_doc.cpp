@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ir/known_as.h"
+
 namespace gradc {
 
 namespace {
@@ -42,6 +44,7 @@ std::string results_sentence(const Op& op) {
 std::string entry(const Op& op) {
   std::string text = "### `" + signature(op) + "`\n\n" + op.doc + "\n";
   if (!op.spelling.empty()) text += "In expressions: `" + op.spelling + "`.\n";
+  if (const std::string others = other_names(op.name); !others.empty()) text += "Elsewhere: " + others + ".\n";
   for (const std::string& sentence : {kind_sentence(op), gradient_sentence(op), results_sentence(op)})
     if (!sentence.empty()) text += sentence + "\n";
   text += "\n";

@@ -5,6 +5,7 @@
 #include "compiler/driver/command.h"
 #include "compiler/frontend/json.h"
 #include "compiler/frontend/layers.h"
+#include "ir/known_as.h"
 #include "ir/ops_doc.h"
 
 namespace gradc::driver {
@@ -23,6 +24,7 @@ void print_one(const Op& op) {
     for (const std::string& result : op.results) std::cout << " " << result;
     std::cout << "; y.NAME of a node y\n";
   }
+  if (const std::string others = other_names(op.name); !others.empty()) std::cout << "  elsewhere: " << others << "\n";
   std::cout << "  kind: " << name_of(op.kind) << "; family: " << op.family << "\n";
   if (!op.no_derivative.empty())
     std::cout << "  no derivative: " << op.no_derivative << "\n";
@@ -111,7 +113,7 @@ int print_named(const std::string& name) {
   if (op || layer || initializer) return kDone;
   for (const LayerSpec& spec : layers()) names.push_back(spec.name);
   for (const InitializerSpec& spec : initializers()) names.push_back(spec.name);
-  throw UserError(Location(), "no op is named `" + name + "`" + suggest(name, names));
+  throw UserError(Location(), "no op is named `" + name + "`" + suggest_op(name, names));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "compiler/frontend/custom.h"
 #include "compiler/frontend/modes.h"
+#include "ir/known_as.h"
 
 namespace gradc {
 
@@ -250,7 +251,7 @@ Operand Evaluator::call(const Syntax& syntax) {
   std::vector<std::string> names = Registry::get().names();
   for (const auto& [name, function] : functions_) names.push_back(name);
   for (const Mode& mode : modes()) names.push_back(mode.name);
-  fail(syntax, "unknown function `" + syntax.text + "`" + suggest(syntax.text, names));
+  fail(syntax, "unknown function `" + syntax.text + "`" + suggest_op(syntax.text, names));
 }
 
 Operand Evaluator::keyword_operand(const Op& op, const SyntaxKeyword& keyword, std::size_t position) {

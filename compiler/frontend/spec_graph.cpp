@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler/frontend/spec_reader.h"
+#include "ir/known_as.h"
 
 namespace gradc {
 
@@ -82,7 +83,7 @@ void SpecReader::choose_op(NodeDeclaration& node, const Json& json) {
   if (node.op && node.op->internal) node.op = nullptr;
   if (node.op) return;
   std::string advice =
-      blocks_.contains(op) ? "; it is a block: write \"block\": \"" + op + "\"" : suggest(op, op_names(functions_));
+      blocks_.contains(op) ? "; it is a block: write \"block\": \"" + op + "\"" : suggest_op(op, op_names(functions_));
   throw UserError(json.location(), "unknown op `" + op + "`" + advice);
 }
 
