@@ -83,6 +83,7 @@ class Lowering {
   void bind_fusions(const Region& region);
   void find_destinations(const Region& region, const std::vector<Destination>& to,
                          const std::vector<const Node*>& order);
+  bool takes(const Node& control, const Value* old) const;
   bool may_overwrite(const Region& region, const Value* old, const Node* writer,
                      const std::map<const Node*, std::size_t>& position) const;
   void settle(std::size_t first_kernel);

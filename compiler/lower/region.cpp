@@ -57,6 +57,14 @@ bool Lowering::may_overwrite(const Region& region, const Value* old, const Node*
   return true;
 }
 
+// Whether a loop or branch reads the old value: what is in its regions may do so after the new one is written.
+bool Lowering::takes(const Node& control, const Value* old) const {
+  return std::any_of(control.operands.begin(), control.operands.end(), [&](const Value* value) {
+    while (value->node && is_view(*value->node)) value = value->node->operands[0];
+    return buffers_.resolve(value) == buffers_.resolve(old);
+  });
+}
+
 // What also goes elsewhere is made there, and copied to where the old value lies.
 void Lowering::find_destinations(const Region& region, const std::vector<Destination>& to,
                                  const std::vector<const Node*>& order) {
@@ -75,7 +83,8 @@ void Lowering::find_destinations(const Region& region, const std::vector<Destina
       }
       const KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(to[i].buffer)];
       bool control = writer == value->node && writer->op->irregular == Irregular::region;
-      if ((control && buffer.space == Space::view) || !may_overwrite(region, to[i].old, writer, position)) continue;
+      if (control && (buffer.space == Space::view || takes(*writer, to[i].old))) continue;
+      if (!may_overwrite(region, to[i].old, writer, position)) continue;
       // The new value has a number of its own, so that reads of the old one can be told apart.
       int fresh = buffers_.add(KernelBuffer(buffer));
       reserved_[value] = fresh;

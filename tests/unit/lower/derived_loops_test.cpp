@@ -29,4 +29,7 @@ void check_seeds(std::uint32_t first, std::uint32_t last) {
 
 TEST_CASE("gradients of random loops are lowered rightly") { check_seeds(0, 25); }
 
+// A loop in a branch begins with what the branch gives, while the branch still reads the carried value before it.
+TEST_CASE("a branch does not write over a carried value that it reads again") { check_seeds(213, 214); }
+
 TEST_CASE("gradients of many random loops are lowered rightly", "[slow]") { check_seeds(25, 300); }
