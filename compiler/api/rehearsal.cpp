@@ -5,25 +5,41 @@
 
 #include "compiler/analysis/multiply_adds.h"
 #include "compiler/api/run_data.h"
+#include "compiler/codegen/watch.h"
+#include "compiler/lower/lower.h"
 #include "gradc/random.h"
 #include "ir/diagnostic.h"
 
 namespace gradc {
 
 CompiledProgram compile_program(const ModelGraph& model, const std::string& program, std::int64_t batch,
-                                const Options& options) {
+                                const Options& options, Watch watch) {
   const std::string names[] = {program};
-  std::int64_t multiply_adds = 0;
+  CompiledProgram result;
   Options observed = options;
   observed.before = [&](std::string_view pass, const Module& module) {
-    if (pass == "fuse") multiply_adds = multiply_adds_of(module.functions.front()->body);
+    if (pass == "fuse") result.multiply_adds = multiply_adds_of(module.functions.front()->body);
     if (options.before) options.before(pass, module);
+  };
+  observed.observe = [&](std::string_view pass, const Module& module, bool changed) {
+    if (pass == "fuse" && watch == Watch::yes)
+      result.multiply_adds_by_kernel = multiply_adds_by_kernel(*module.functions.front(), model.state, options);
+    if (options.observe) options.observe(pass, module, changed);
   };
   KernelModule kernels =
       compile_to_kernels(programs_of(model, names), model.state, batch_binding(model, batch), observed);
-  std::vector<runtime::Executable> loaded = load(kernels, options.optimize);
+  std::vector<runtime::Executable> loaded =
+      watch == Watch::yes ? load_watched(kernels, options.optimize) : load(kernels, options.optimize);
   ensure(loaded.size() == 1, "one program gives one executable");
-  return {std::move(kernels.programs[0]), multiply_adds, std::move(loaded[0])};
+  result.kernels = std::move(kernels.programs[0]);
+  result.executable = std::move(loaded[0]);
+  return result;
+}
+
+std::int64_t batch_of(const ModelGraph& model, const std::string& program, std::int64_t given) {
+  if (given) return given;
+  const ProgramInfo* info = model.program(program);
+  return info ? info->batch : 1;
 }
 
 namespace {
@@ -71,9 +87,13 @@ runtime::Block draw(const runtime::Array& input, runtime::Random random) {
 
 }  // namespace
 
-Rehearsal::Rehearsal(ModelCompiler& compiler, const CompiledProgram& program, runtime::ThreadPool* pool,
+Rehearsal::Rehearsal(ModelCompiler& compiler, const CompiledProgram& program, const gradc_context* context,
                      std::int64_t seed)
-    : state_(make_state(compiler.state())), runner_(program.executable, pool) {
+    : entry_(program.executable.entry),
+      context_(context),
+      state_(make_state(compiler.state())),
+      workspace_(program.executable.workspace_bytes +
+                 program.executable.worker_bytes * (context ? context->workers : 1)) {
   const runtime::Executable& init = compiler.executable("init", 1);
   runtime::Runner initialize(init, nullptr);
   initialize.set_integer_scalar(init.scalar("seed"), seed);

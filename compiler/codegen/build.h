@@ -26,7 +26,8 @@ std::unique_ptr<llvm::Module> build_module(const KernelModule& module, llvm::LLV
 // One object with all in it.
 std::vector<std::byte> object_of(const KernelModule& module, int optimize);
 // Objects to be linked together, compiled at once on several threads.
-std::vector<std::vector<std::byte>> objects_of(const KernelModule& module, int optimize);
+// `watched`: entries tell of every launch (watch.h).
+std::vector<std::vector<std::byte>> objects_of(const KernelModule& module, int optimize, bool watched = false);
 
 // An ELF shared object of one object file, by the linker found on PATH (ld.lld, ld, or cc).
 std::vector<std::byte> link_shared(const std::vector<std::byte>& object);

@@ -99,11 +99,11 @@ void prune(const fs::path& directory) {
 
 }  // namespace
 
-std::string cache_key(const KernelModule& module, int optimize) {
+std::string cache_key(const KernelModule& module, int optimize, bool watched) {
   std::string stamp = build_stamp();
   if (stamp.empty() || folder().empty()) return {};
   std::string bytes = digest(print(module) + "\nlevel " + std::to_string(optimize) + "\nllvm " + LLVM_VERSION_STRING +
-                             "\nbuild " + stamp);
+                             "\nbuild " + stamp + (watched ? "\nwatched" : ""));
   std::string key;
   for (char c : bytes) {
     auto byte = static_cast<unsigned char>(c);

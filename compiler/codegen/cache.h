@@ -13,8 +13,9 @@ namespace gradc::codegen {
 
 using Objects = std::vector<std::vector<std::byte>>;
 
-// Of all that the objects follow from: kernel programs, target, level, LLVM, and this build of gradc.
-std::string cache_key(const KernelModule& module, int optimize);
+// Of all that the objects follow from: kernel programs, target, level, LLVM, this build of gradc, and whether entries
+// are watched.
+std::string cache_key(const KernelModule& module, int optimize, bool watched = false);
 std::optional<Objects> find_cached(const std::string& key);
 void store_cached(const std::string& key, const Objects& objects);
 

@@ -30,7 +30,8 @@ const Target& target_of(const KernelModule& module) {
 // The kernels of one part; with `entries`, also the entries of all programs. In a module of one part kernels are
 // internal, else they are symbols by which the entries of another part find them.
 std::unique_ptr<llvm::Module> build_part(const KernelModule& module, llvm::LLVMContext& context,
-                                         const std::vector<KernelPlace>& kernels, bool entries, bool alone) {
+                                         const std::vector<KernelPlace>& kernels, bool entries, bool alone,
+                                         bool watched) {
   Unit unit(context, module.name, target_of(module));
   auto linkage = alone ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage;
   std::vector<std::vector<llvm::Function*>> functions;
@@ -41,7 +42,7 @@ std::unique_ptr<llvm::Module> build_part(const KernelModule& module, llvm::LLVMC
     const KernelProgram& program = module.programs[p];
     for (std::size_t k = 0; k < program.kernels.size(); ++k)
       if (!functions[p][k]) functions[p][k] = declare_kernel(unit, program, program.kernels[k], linkage);
-    emit_entry(unit, entry_symbol(module, program), program, functions[p]);
+    emit_entry(unit, entry_symbol(module, program), program, functions[p], watched);
   }
   return unit.take();
 }
@@ -55,7 +56,7 @@ std::vector<std::byte> compile(llvm::Module& built, const Target& target, int op
 }  // namespace
 
 std::unique_ptr<llvm::Module> build_module(const KernelModule& module, llvm::LLVMContext& context) {
-  return build_part(module, context, partition(module, 1).front(), true, true);
+  return build_part(module, context, partition(module, 1).front(), true, true, false);
 }
 
 std::vector<std::byte> object_of(const KernelModule& module, int optimize) {
@@ -63,12 +64,13 @@ std::vector<std::byte> object_of(const KernelModule& module, int optimize) {
   return compile(*build_module(module, context), target_of(module), optimize);
 }
 
-std::vector<std::vector<std::byte>> objects_of(const KernelModule& module, int optimize) {
+std::vector<std::vector<std::byte>> objects_of(const KernelModule& module, int optimize, bool watched) {
   int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   std::vector<std::vector<KernelPlace>> parts = partition(module, std::min(cores, kMostParts));
   auto object = [&](std::size_t i) {
     llvm::LLVMContext context;
-    return compile(*build_part(module, context, parts[i], i == 0, parts.size() == 1), target_of(module), optimize);
+    return compile(*build_part(module, context, parts[i], i == 0, parts.size() == 1, watched), target_of(module),
+                   optimize);
   };
   std::vector<std::future<std::vector<std::byte>>> others;
   for (std::size_t i = 1; i < parts.size(); ++i) others.push_back(std::async(std::launch::async, object, i));

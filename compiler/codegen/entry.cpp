@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/describe.h"
 #include "compiler/codegen/unit.h"
+#include "gradc/watch.h"
 
 namespace gradc::codegen {
 namespace {
@@ -17,8 +18,8 @@ constexpr std::int64_t kPiecesPerWorker = 4;
 
 class EntryEmitter {
  public:
-  EntryEmitter(Unit& unit, const KernelProgram& program, const std::vector<llvm::Function*>& kernels)
-      : unit_(unit), program_(program), kernels_(kernels), b_(unit.context()) {}
+  EntryEmitter(Unit& unit, const KernelProgram& program, const std::vector<llvm::Function*>& kernels, bool watched)
+      : unit_(unit), program_(program), kernels_(kernels), watched_(watched), b_(unit.context()) {}
   void run(const std::string& symbol);
 
  private:
@@ -29,6 +30,7 @@ class EntryEmitter {
   void fill_frame();
   void statements(const std::vector<Statement>& list);
   void statement(const Statement& statement);
+  void tell(std::int64_t kernel, bool end);
   void launch(const Kernel& kernel, llvm::Function* function);
   void copy(const Statement& statement);
   void repeat(const Statement& statement);
@@ -43,6 +45,7 @@ class EntryEmitter {
   Unit& unit_;
   const KernelProgram& program_;
   const std::vector<llvm::Function*>& kernels_;
+  bool watched_;
   Builder b_;
   llvm::Function* function_ = nullptr;
   llvm::Value* frame_ = nullptr;
@@ -135,10 +138,14 @@ void EntryEmitter::statement(const Statement& s) {
   switch (s.kind) {
     case Statement::Kind::launch: {
       auto k = static_cast<std::size_t>(s.kernel);
-      return launch(program_.kernels[k], kernels_[k]);
+      tell(s.kernel, false);
+      launch(program_.kernels[k], kernels_[k]);
+      return tell(s.kernel, true);
     }
     case Statement::Kind::copy:
-      return copy(s);
+      tell(runtime::kCopy, false);
+      copy(s);
+      return tell(runtime::kCopy, true);
     case Statement::Kind::repeat:
       return repeat(s);
     case Statement::Kind::repeat_while:
@@ -146,6 +153,16 @@ void EntryEmitter::statement(const Statement& s) {
     case Statement::Kind::choose:
       return choose(s);
   }
+}
+
+// context->tell(context->watcher, kernel, end)
+void EntryEmitter::tell(std::int64_t kernel, bool end) {
+  if (!watched_) return;
+  llvm::StructType* context = context_type(unit_);
+  llvm::StructType* shape = llvm::StructType::get(unit_.context(), {context, unit_.pointer(), unit_.pointer()});
+  auto* type = llvm::FunctionType::get(b_.getVoidTy(), {unit_.pointer(), unit_.i64(), unit_.i64()}, false);
+  llvm::Value* given = function_->getArg(5);
+  b_.CreateCall(type, field(1, shape, given), {field(2, shape, given), i64(kernel), i64(end)});
 }
 
 llvm::Value* EntryEmitter::trip(int loop) {
@@ -281,8 +298,8 @@ llvm::Value* EntryEmitter::place(const KernelBuffer& buffer) {
 }  // namespace
 
 void emit_entry(Unit& unit, const std::string& symbol, const KernelProgram& program,
-                const std::vector<llvm::Function*>& kernels) {
-  EntryEmitter(unit, program, kernels).run(symbol);
+                const std::vector<llvm::Function*>& kernels, bool watched) {
+  EntryEmitter(unit, program, kernels, watched).run(symbol);
 }
 
 }  // namespace gradc::codegen

@@ -10,6 +10,7 @@
 #include "compiler/codegen/codegen.h"
 #include "compiler/codegen/describe.h"
 #include "compiler/codegen/machine.h"
+#include "compiler/codegen/watch.h"
 
 namespace gradc {
 namespace {
@@ -22,20 +23,18 @@ T must(llvm::Expected<T> result) {
 
 constexpr std::chrono::milliseconds kWorthKeeping{30};  // a compilation that took less is not kept on disk
 
-codegen::Objects cached_objects(const KernelModule& module, int optimize) {
-  std::string key = codegen::cache_key(module, optimize);
+codegen::Objects cached_objects(const KernelModule& module, int optimize, bool watched) {
+  std::string key = codegen::cache_key(module, optimize, watched);
   if (std::optional<codegen::Objects> known = codegen::find_cached(key)) return std::move(*known);
   auto start = std::chrono::steady_clock::now();
-  codegen::Objects objects = codegen::objects_of(module, optimize);
+  codegen::Objects objects = codegen::objects_of(module, optimize, watched);
   if (std::chrono::steady_clock::now() - start >= kWorthKeeping) codegen::store_cached(key, objects);
   return objects;
 }
 
-}  // namespace
-
-std::vector<runtime::Executable> load(const KernelModule& module, int optimize) {
+std::vector<runtime::Executable> load(const KernelModule& module, int optimize, bool watched) {
   codegen::initialise_llvm();
-  codegen::Objects objects = cached_objects(module, optimize);
+  codegen::Objects objects = cached_objects(module, optimize, watched);
   auto machine = must(llvm::orc::JITTargetMachineBuilder::detectHost());
   std::shared_ptr<llvm::orc::LLJIT> jit =
       must(llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(machine)).create());
@@ -52,6 +51,16 @@ std::vector<runtime::Executable> load(const KernelModule& module, int optimize) 
     executables.push_back(std::move(executable));
   }
   return executables;
+}
+
+}  // namespace
+
+std::vector<runtime::Executable> load(const KernelModule& module, int optimize) {
+  return load(module, optimize, false);
+}
+
+std::vector<runtime::Executable> load_watched(const KernelModule& module, int optimize) {
+  return load(module, optimize, true);
 }
 
 }  // namespace gradc

@@ -66,8 +66,9 @@ llvm::Function* declare_kernel(Unit& unit, const KernelProgram& program, const K
 // Of the function of a tile's shape.
 std::string tile_name(const Tile& tile);
 
-// The entry of a program over its kernels' functions, and the serial or parallel launch (entry.cpp).
+// The entry of a program over its kernels' functions, and the serial or parallel launch (entry.cpp). `watched`: it
+// tells its context, a runtime::WatchedContext, of every launch and copy.
 void emit_entry(Unit& unit, const std::string& symbol, const KernelProgram& program,
-                const std::vector<llvm::Function*>& kernels);
+                const std::vector<llvm::Function*>& kernels, bool watched);
 
 }  // namespace gradc::codegen

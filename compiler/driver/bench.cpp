@@ -60,14 +60,12 @@ int run(Session& session, const Arguments& given) {
   if (!model) return kUserMistake;
   const Options options = given.compile.options();
   const std::string name = chosen_program(*model, given.program);
-  const ProgramInfo* info = model->program(name);
-  const std::int64_t batch = given.compile.batch ? given.compile.batch : info ? info->batch : 1;
-  const CompiledProgram program = compile_program(*model, name, batch, options);
+  const CompiledProgram program = compile_program(*model, name, batch_of(*model, name, given.compile.batch), options);
   const double compile_ms = milliseconds_since(start);
 
   ModelCompiler compiler(*model, options);
   runtime::ThreadPool pool(given.threads);
-  Rehearsal rehearsal(compiler, program, given.threads > 1 ? &pool : nullptr, given.seed);
+  Rehearsal rehearsal(compiler, program, given.threads > 1 ? pool.context() : nullptr, given.seed);
   const auto peak = [&] {
     return runtime::measure_peak_gflops(float_of(program.executable, compiler.state()), vector_unit(options.target),
                                         given.threads);

@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <utility>
 
+#include "compiler/analysis/multiply_adds.h"
 #include "compiler/lower/lowering.h"
 #include "compiler/lower/nest.h"
 #include "ir/diagnostic.h"
+#include "ir/kernel_work.h"
 
 namespace gradc {
 
@@ -164,12 +167,29 @@ void Lowering::lower_node(const Node& node) {
   if (!group.results.empty()) lower_group(std::move(group));
 }
 
+bool Lowering::contract(const Node& node, const Group& group) {
+  const std::size_t first = program_.kernels.size();
+  if (!lower_contraction(*this, node, group)) return false;
+  if (!multiply_adds_) return true;
+  std::map<std::string, std::int64_t> own;  // with padding; not of other contractions that went before
+  double padded = 0;
+  for (std::size_t k = first; k < program_.kernels.size(); ++k)
+    if (const Kernel& kernel = program_.kernels[k]; !multiply_adds_->contains(kernel.name)) {
+      own[kernel.name] = work_of(program_, kernel).tile_multiply_adds;
+      padded += static_cast<double>(own[kernel.name]);
+    }
+  const auto whole = static_cast<double>(multiply_adds_of(node));
+  for (const auto& [name, tiles] : own)
+    if (tiles > 0) (*multiply_adds_)[name] = std::llround(whole * static_cast<double>(tiles) / padded);
+  return true;
+}
+
 void Lowering::lower_group(Group group) {
   std::size_t first = program_.kernels.size();
   const Group* around = std::exchange(group_, &group);
   std::size_t reductions = 0;
   for (const Node* node : group.nodes) {
-    if (lower_contraction(*this, *node, group)) continue;
+    if (contract(*node, group)) continue;
     reductions += is_reduction(*node);
   }
   std::erase_if(group.results, [&](const Value* v) { return buffers_.find(v) >= 0; });
@@ -190,7 +210,7 @@ void Lowering::materialize(const Value* value) {
   const Node& node = *value->node;
   if (node.op->irregular == Irregular::scatter_add)
     lower_scatter(*this, node);
-  else if (is_reduction(node) && lower_contraction(*this, node, Group{"", {&node}, {value}, node.locations}))
+  else if (is_reduction(node) && contract(node, Group{"", {&node}, {value}, node.locations}))
     return;
   else if (is_reduction(node))
     lower_reduction(*this, node);
@@ -200,6 +220,15 @@ void Lowering::materialize(const Value* value) {
 
 KernelProgram lower_function(const Function& function, const StateLayout& state, const Options& options) {
   return Lowering(function, state, options).run();
+}
+
+std::map<std::string, std::int64_t> multiply_adds_by_kernel(const Function& function, const StateLayout& state,
+                                                            const Options& options) {
+  std::map<std::string, std::int64_t> by_kernel;
+  Lowering lowering(function, state, options);
+  lowering.count_multiply_adds(by_kernel);
+  lowering.run();
+  return by_kernel;
 }
 
 }  // namespace gradc

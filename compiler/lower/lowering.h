@@ -34,6 +34,8 @@ class Lowering {
  public:
   Lowering(const Function& function, const StateLayout& state, const Options& options);
   KernelProgram run();
+  // Makes run() count (lower.h).
+  void count_multiply_adds(std::map<std::string, std::int64_t>& by_kernel) { multiply_adds_ = &by_kernel; }
 
   // ---- for the emitters ----
   KernelProgram& program() { return program_; }
@@ -76,6 +78,7 @@ class Lowering {
   std::vector<Destination> bind_results();
   void lower_node(const Node& node);
   void lower_group(Group group);
+  bool contract(const Node& node, const Group& group);  // false where the node is no sum of products
   std::string kernel_name(const Value* hint);
 
   // region.cpp: a region's nodes in order, and its results to their destinations.
@@ -132,6 +135,7 @@ class Lowering {
   std::map<int, int> levels_;                  // of buffers: the deepest list that writes them, 0: the entry
   int loops_ = 0;
   const Group* group_ = nullptr;
+  std::map<std::string, std::int64_t>* multiply_adds_ = nullptr;  // null: not counted
 };
 
 // Nodes of a region, so that what overwrites an old value comes after its other readers where the graph allows it.
