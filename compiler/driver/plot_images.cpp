@@ -77,7 +77,8 @@ std::vector<std::int64_t> parse_shape(const std::string& text) {
 // A row of numbers that is a square image, grey or in colors.
 bool square(std::int64_t count, Tiles& tiles) {
   for (const std::int64_t channels : {1, 3}) {
-    const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(count / channels))));
+    const std::int64_t area = count / channels;
+    const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(area))));
     if (side < 2 || channels * side * side != count) continue;
     tiles.channels = channels;
     tiles.height = tiles.width = side;

@@ -130,10 +130,11 @@ Term flip(ModelBuilder& model, const InputStep& step, Term x) {
 Term cutout(ModelBuilder& model, const InputStep& step, Term x) {
   need_image(model, step, x.value());
   Builder& builder = x.builder();
-  const Shape shape = x.shape();
+  const Shape& shape = x.shape();
+  const std::int64_t before = step.size / 2;  // how many pixels of the square stand before its middle
   Term inside;
   for (std::size_t d = 2; d < shape.size(); ++d) {
-    Term start = draw_below(model, builder, shape[0], shape[d].factor) - static_cast<double>(step.size / 2);
+    Term start = draw_below(model, builder, shape[0], shape[d].factor) - static_cast<double>(before);
     Term along = index_along(builder, shape, d) - broadcast_in(start, shape, {0});
     Term within = apply("logical_and", {apply("greater_equal", {along, along.like(0)}),
                                         apply("less", {along, along.like(static_cast<double>(step.size))})});

@@ -41,11 +41,11 @@ Term cutout(LayerCall& call) {
   need_float(call);
   need_rank(call, 4, "[N, channels, height, width]");
   Term x = call.x(), inside;
-  std::int64_t size = call.size("size");
+  const std::int64_t size = call.size("size"), before = size / 2;  // pixels of the square before its middle
   for (std::int64_t d : {2, 3}) {
     std::int64_t extent = fixed(call, static_cast<std::size_t>(d));
     Term uniform = uniform_of_step(call, {x.shape()[0]});
-    Term first = apply("floor", {uniform * static_cast<double>(extent)}) - static_cast<double>(size / 2);
+    Term first = apply("floor", {uniform * static_cast<double>(extent)}) - static_cast<double>(before);
     Term place =
         x.builder().term(x.builder().one("iota", {}, {{"shape", x.shape()}, {"dtype", DType::f32}, {"axis", d}}));
     Term offset = place - broadcast_in(first, x.shape(), {0});
