@@ -99,9 +99,11 @@ class Averages {
 bool over_batches(Program& program, const DataSet& fitted, std::int64_t batch, void* state,
                   const std::function<bool(const Prepared&, std::int64_t first, std::int64_t count)>& each);
 
-// Statistics of these rows of a fitted set, into their entries of the state.
+// Statistics of these rows of a fitted set, into those of their entries in the state that nothing has set yet. What is
+// set is taken from `unset`.
 void set_statistics(std::span<const InputStatistics> statistics, const DataSet& fitted,
-                    std::span<const std::int64_t> rows, const StateTable& table, std::byte* state);
+                    std::span<const std::int64_t> rows, const StateTable& table, std::byte* state,
+                    std::vector<std::string>& unset);
 
 double element_as_double(gradc_dtype dtype, const std::byte* data, std::int64_t index);
 double sum_as_double(gradc_dtype dtype, const std::byte* data, std::int64_t count);

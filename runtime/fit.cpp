@@ -96,6 +96,7 @@ class Fit {
   std::unique_ptr<StageRun> run_of(const Stage& stage);
   void prepare_tests();
   void prepare_state();
+  void set_input_statistics();
   void begin_with_weights();
   void begin_stage();
   bool run_stage();  // false: the run ends within it
@@ -234,6 +235,7 @@ void Fit::prepare_state() {
     restore_state(*checkpoint_, table_, state_.data());
     run_->restore(place_.sums);
     checkpoint_.reset();
+    set_input_statistics();
     return;
   }
   place_.examples = examples();
@@ -244,15 +246,48 @@ void Fit::prepare_state() {
     if (const int seed = init.scalar("seed"); seed >= 0) runner.set_integer_scalar(seed, place_.seed);
     runner.run({}, {}, state_.data());
   }
-  for (const auto& run : runs_)
-    for (const auto& player : run->players())
-      set_statistics(options_.statistics, player->set, base_, table_, state_.data());
+  for (const InputStatistics& each : options_.statistics)
+    for (const std::string& entry : {each.mean, each.deviation})
+      if (!entry.empty()) place_.unset.push_back(entry);
+  set_input_statistics();
   if (!options_.weights.empty()) begin_with_weights();
+}
+
+// Of all inputs that programs of the run read, those that evaluate included.
+void Fit::set_input_statistics() {
+  const auto set = [&](const DataSet& fitted) {
+    set_statistics(options_.statistics, fitted, base_, table_, state_.data(), place_.unset);
+  };
+  for (const auto& run : runs_)
+    for (const auto& player : run->players()) set(player->set);
+  const bool evaluates = data_.validation || data_.test || !held_out_.empty();
+  for (const Stage& stage : plan_) {
+    if (place_.unset.empty() || !evaluates || stage.test.name.empty()) continue;
+    for (const Array& input : provide_(stage.test.name, place_.batch).inputs) {
+      const auto wanted =
+          std::find_if(options_.statistics.begin(), options_.statistics.end(), [&](const InputStatistics& each) {
+            return each.input == input.name && std::count(place_.unset.begin(), place_.unset.end(), each.mean) > 0;
+          });
+      if (wanted == options_.statistics.end()) continue;
+      if (!data_.train->find(input.name))
+        throw DataError("`" + stage.test.name + "` reads `" + input.name +
+                        "`, whose mean and deviation are those of the training examples, and these have no `" +
+                        input.name + "`");
+      set(conform(*data_.train, {&input, 1}, {.refuse_infinite = options_.check_finite}));
+    }
+  }
 }
 
 void Fit::begin_with_weights() {
   const LoadReport report = load_weights(SafeTensors::read(options_.weights), table_, state_.data(),
                                          options_.partial_weights ? Match::partial : Match::strict);
+  for (const std::string& name : report.loaded) std::erase(place_.unset, name);
+  std::vector<std::string> fresh = report.unset;
+  std::erase_if(fresh,
+                [&](const std::string& name) { return std::count(place_.unset.begin(), place_.unset.end(), name); });
+  if (!fresh.empty())
+    progress_->note(options_.weights + ": nothing had set " + listed(fresh) +
+                    " there; they are of the training examples of this run");
   if (!options_.partial_weights) return;
   if (report.loaded.empty()) throw WeightsError(options_.weights, report.missing, report.unexpected, report.different);
   const std::size_t left = report.missing.size() + report.different.size();

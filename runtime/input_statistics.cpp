@@ -1,4 +1,5 @@
 // Mean and standard deviation of an input over the training examples, as the input pipeline takes them out.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -54,14 +55,17 @@ std::vector<double> averages(const Column& column, std::span<const std::int64_t>
 }  // namespace
 
 void set_statistics(std::span<const InputStatistics> statistics, const DataSet& fitted,
-                    std::span<const std::int64_t> rows, const StateTable& table, std::byte* state) {
+                    std::span<const std::int64_t> rows, const StateTable& table, std::byte* state,
+                    std::vector<std::string>& unset) {
   for (const InputStatistics& wanted : statistics) {
+    if (std::find(unset.begin(), unset.end(), wanted.mean) == unset.end()) continue;
     const Column* column = fitted.find(wanted.input);
     const StateArray* mean = table.find(wanted.mean);
     if (!column || !mean || rows.empty() || column->row_elements() == 0) continue;
     const Spread spread = spread_of(*column, *mean);
     const std::vector<double> means = averages(*column, rows, spread, [](double value, std::size_t) { return value; });
     store(*mean, state, means);
+    std::erase(unset, wanted.mean);
     const StateArray* deviation = table.find(wanted.deviation);
     if (!deviation) continue;
     std::vector<double> deviations = averages(*column, rows, spread, [&](double value, std::size_t which) {
@@ -69,6 +73,7 @@ void set_statistics(std::span<const InputStatistics> statistics, const DataSet& 
     });
     for (double& value : deviations) value = value > 0 ? std::sqrt(value) : 1;
     store(*deviation, state, deviations);
+    std::erase(unset, wanted.deviation);
   }
 }
 

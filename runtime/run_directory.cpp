@@ -139,6 +139,7 @@ Metadata Place::metadata() const {
                                   plateau.cooldown};
   Metadata metadata = {{"format", "gradc"}, {kPlace, place.dump()}};
   if (!vocabulary.empty()) metadata[kVocabulary] = utf8_of_bytes(vocabulary);
+  for (const std::string& name : unset) metadata[kUnset] += name + "\n";
   return metadata;
 }
 
@@ -187,6 +188,7 @@ Place Place::of(const SafeTensors& file) {
                                    numbers.at(2).get<std::int64_t>(), numbers.at(3).get<std::int64_t>(),
                                    numbers.at(4).get<std::int64_t>()};
     place.vocabulary = vocabulary_of(file);
+    place.unset = unset_entries(file);
     if (place.epoch < 0 || place.stage < 0 || place.stage_epoch < 0 || place.position < 0 || place.step < 0 ||
         place.batch < 1)
       throw DataError(file.file(), "corrupt checkpoint");

@@ -32,6 +32,7 @@ struct Place {
   };
   std::map<std::string, Plateau> plateaus;  // by program
   std::string vocabulary;                   // of the training data, where that is text
+  std::vector<std::string> unset;  // statistics of inputs that nothing has set: no program of the run reads them
 
   Metadata metadata() const;
   static bool is_in(const SafeTensors& file);

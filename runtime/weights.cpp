@@ -122,6 +122,18 @@ void take(const SafeTensors& file, const SafeTensors::Entry& found, const StateA
 
 }  // namespace
 
+std::vector<std::string> unset_entries(const SafeTensors& file) {
+  std::vector<std::string> names;
+  const auto found = file.metadata().find(kUnset);
+  if (found == file.metadata().end()) return names;
+  const std::string& text = found->second;
+  for (std::size_t begin = 0, end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
+    names.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
 WeightsError::WeightsError(const std::string& file, std::vector<std::string> missing,
                            std::vector<std::string> unexpected, std::vector<Difference> different)
     : Error(describe(file, missing, unexpected, different)),
@@ -164,10 +176,13 @@ void restore_state(const SafeTensors& file, const StateTable& table, void* state
 
 LoadReport load_weights(const SafeTensors& file, const StateTable& table, void* state, Match match) {
   LoadReport report;
+  const std::vector<std::string> unset = unset_entries(file);
   for (const StateArray& entry : table.entries) {
     if (!is_weight(entry)) continue;
     const SafeTensors::Entry* found = file.find(entry.name);
-    if (!found) {
+    if (std::find(unset.begin(), unset.end(), entry.name) != unset.end()) {
+      report.unset.push_back(entry.name);
+    } else if (!found) {
       report.missing.push_back(entry.name);
     } else if (!fits(*found, entry, false)) {
       report.different.push_back({entry.name, type_of(entry), found->type()});

@@ -164,6 +164,17 @@ std::vector<runtime::Array> training_inputs(const ModelGraph& model, const runti
   if (options.plan.empty()) add(options.train.name);
   for (const runtime::Stage& stage : options.plan)
     for (const runtime::Turn& turn : stage.turns) add(turn.program.name);
+  // What evaluates may read statistics of the training examples that no program trained on.
+  const ProgramInfo* test = evaluation_program(model);
+  const bool evaluates = model.data.test || model.data.validation || model.data.validation_fraction > 0 ||
+                         model.data.resample.kind != Resample::Kind::none;
+  if (!test || !evaluates) return all;
+  std::vector<runtime::Array> read = data_inputs(model, test->name, 1);
+  std::erase_if(read, [&](const runtime::Array& input) {
+    return std::none_of(model.input_statistics.begin(), model.input_statistics.end(),
+                        [&](const InputStatistics& each) { return each.input == input.name; });
+  });
+  merge(all, read);
   return all;
 }
 

@@ -89,7 +89,7 @@ runtime::DataSet mean_prediction(const EnsembleRun& run, const std::string& prog
   runtime::DataSet mean;
   std::vector<std::vector<double>> sums;
   for (std::size_t member = 0; member < members; ++member) {
-    runtime::Block state = state_from(run.provide, run.table, run.weights.empty() ? "" : run.weights[member]);
+    runtime::Block state = state_from(run.provide, run.table, run.weights.empty() ? "" : run.weights[member], data);
     mean = runtime::predict(run.provide, program, state.data(), data, {}, run.batch, run.pool);
     if (members == 1) return mean;
     sums.resize(mean.columns.size());
@@ -167,7 +167,7 @@ runtime::Metrics EnsembleEvaluation::run(const EnsembleRun& run, const runtime::
     std::copy_n(column.data.data(), column.data.bytes(), copy.data.data());
     with_averages.add(std::move(copy));
   }
-  runtime::Block state = state_from(run.provide, run.table, "");
+  runtime::Block state = state_from(run.provide, run.table, "", with_averages);
   return runtime::evaluate(run.provide, use_, state.data(), with_averages, run.batch, run.pool);
 }
 

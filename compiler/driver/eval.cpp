@@ -68,7 +68,7 @@ int run(Session& session, ModelGraph& model, const Arguments& given) {
   if (ensemble) {
     metrics = ensemble->run({provide, compiler.state(), given.weights, batch, &pool}, data);
   } else {
-    runtime::Block state = state_from(provide, compiler.state(), given.weights.front());
+    runtime::Block state = state_from(provide, compiler.state(), given.weights.front(), data);
     metrics = runtime::evaluate(provide, program_use(*program), state.data(), data, batch, &pool);
   }
   if (session.json)

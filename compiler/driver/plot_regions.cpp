@@ -176,11 +176,12 @@ std::string plot_regions(ModelGraph& model, const RegionsRequest& request) {
   const Window window = window_around(points);
   ModelCompiler compiler(model, request.compile.options());
   const runtime::Provide provide = provider(compiler);
-  runtime::Block state = state_from(provide, compiler.state(), request.weights);
+  const runtime::DataSet data = mesh(plane, window);
+  runtime::Block state = state_from(provide, compiler.state(), request.weights, data);
   runtime::ThreadPool pool(request.data.threads);
   const std::int64_t batch = request.compile.batch ? request.compile.batch : 1600;
-  const runtime::Column scores = scores_of(
-      runtime::predict(provide, "predict", state.data(), mesh(plane, window), {}, batch, &pool), request.output);
+  const runtime::Column scores =
+      scores_of(runtime::predict(provide, "predict", state.data(), data, {}, batch, &pool), request.output);
   const runtime::Bytes png = runtime::png_of(paint(scores, request.threshold));
   std::int64_t classes = std::max<std::int64_t>(2, scores.row_elements());
   for (const Point& point : points) classes = std::max(classes, point.label + 1);

@@ -88,14 +88,21 @@ runtime::DataSet inputs_from_files(const std::vector<std::string>& items, const 
 }
 
 runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table, const std::string& weights,
-                          std::int64_t seed) {
+                          const runtime::DataSet& data, std::int64_t seed) {
   runtime::Block state = make_state(table);
   const runtime::Executable& init = provide("init", 1);
   runtime::Runner runner(init, nullptr);
   if (const int scalar = init.scalar("seed"); scalar >= 0) runner.set_integer_scalar(scalar, seed);
   runner.run({}, {}, state.data());
-  if (!weights.empty())
-    runtime::load_weights(runtime::SafeTensors::read(weights), table, state.data(), runtime::Match::strict);
+  if (weights.empty()) return state;
+  const runtime::LoadReport report =
+      runtime::load_weights(runtime::SafeTensors::read(weights), table, state.data(), runtime::Match::strict);
+  for (const std::string& entry : report.unset) {
+    const std::string input = entry.substr(0, entry.rfind('.'));  // "image.mean", "image.deviation"
+    if (data.find(input))
+      throw UserError(Location(), weights + ": nothing has set `" + entry +
+                                      "`: the run trained and evaluated no program that reads `" + input + "`");
+  }
   return state;
 }
 

@@ -38,8 +38,9 @@ std::string vocabulary_in(const std::vector<std::string>& weights);
 // messages.
 runtime::DataSet inputs_from_files(const std::vector<std::string>& items, const std::vector<runtime::Array>& inputs,
                                    const std::string& command);
-// A state block with the initial state of `seed`, and over it the weights of a file, which must fit the model.
+// A state block with the initial state of `seed`, and over it the weights of a file, which must fit the model and hold
+// the statistics of all inputs that are among the data.
 runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table, const std::string& weights,
-                          std::int64_t seed = 0);
+                          const runtime::DataSet& data, std::int64_t seed = 0);
 
 }  // namespace gradc::driver

@@ -55,7 +55,7 @@ runtime::DataSet draw(const ModelGraph& model, const Arguments& given) {
   if (given.count && given.count != data.examples)
     throw UserError(Location(), "--count " + std::to_string(given.count) + ": the inputs have " +
                                     std::to_string(data.examples) + " examples");
-  runtime::Block state = state_from(provide, compiler.state(), given.weights, given.seed);
+  runtime::Block state = state_from(provide, compiler.state(), given.weights, data, given.seed);
   runtime::ThreadPool pool(given.threads);
   // One batch: random ops draw for all samples at once.
   return runtime::predict(provide, "sample", state.data(), data, {}, data.examples, &pool);

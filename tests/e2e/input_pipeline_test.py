@@ -73,6 +73,55 @@ class InputPipeline(CommandTest):
         self.assertEqual(bin(round(total)).count('1'), 7)  # a sum of seven of the powers of two
         self.assertAlmostEqual(total, round(total), 3)
 
+    def two_inputs(self, test='sum(b, axis=[1]) * 0'):
+        """Programs `first` and `second` read one standardized input each, `test` both or what it is told."""
+        rng = np.random.default_rng(7)
+        a, b = rng.normal(3, 5, (40, 2)).astype('f4'), rng.normal(-2, 0.5, (40, 2)).astype('f4')
+        self.save('a.npy', a)
+        self.save('b.npy', b)
+        inputs = {name: {'type': 'f32[N,2]', 'prepare': [{'standardize': 'channel'}]} for name in 'ab'}
+        split = {'format': 'npy', 'a': 'a.npy', 'b': 'b.npy'}
+        spec = {'inputs': inputs, 'parameters': {'w': {'type': 'f32[]', 'init': 0}},
+                'graph': [{'name': 'see_a', 'value': 'a * 1'}, {'name': 'see_b', 'value': 'b * 1'}],
+                'programs': {'first': {'minimize': 'mean(square(see_a + w))'}, 'second': {'minimize': 'mean(square(see_b + w))'},
+                             'test': {'report': {'zero': test}}},
+                'plan': [{'program': 'first', 'epochs': 1}], 'data': {'train': split}}
+        return spec, split, a.astype('f8'), b.astype('f8')
+
+    def test_weights_of_a_run_that_did_not_read_an_input_do_not_set_its_statistics(self):
+        spec, split, a, b = self.two_inputs()
+        path = self.write('two.json', spec)
+        train = ['train', path, '--epochs', 1]
+        self.run_command(*train, '--program', 'first', '-o', 'first', check=0)
+        weights = self.folder / 'first' / 'last.safetensors'
+        done = self.run_command(*train, '--program', 'second', '--weights', weights, '-o', 'second', check=0)
+        self.assertIn('nothing had set `b.mean`, `b.deviation` there', done.stderr)
+        state = state_of(self.folder / 'second' / 'last.safetensors')
+        np.testing.assert_allclose(state['b.mean'], b.mean(0), rtol=1e-6)  # f32
+        np.testing.assert_allclose(state['b.deviation'], b.std(0), rtol=1e-6)
+        np.testing.assert_allclose(state['a.mean'], a.mean(0), rtol=1e-6)  # of the first run
+        # What reads `b` refuses weights for which nothing did; what reads `a` alone takes them.
+        arguments = ['predict', path, '--weights', weights]
+        refused = self.run_command(*arguments, '--program', 'second', '--node', 'see_b', '--input', 'b=b.npy', check=1)
+        self.assertIn('nothing has set `b.mean`', refused.stderr)
+        self.run_command(*arguments, '--program', 'first', '--node', 'see_a', '--input', 'a=a.npy', check=0)
+        self.run_command('eval', path, '--weights', weights, '--split', 'train', check=1)
+        self.run_command('eval', path, '--weights', self.folder / 'second' / 'last.safetensors', '--split', 'train', check=0)
+        # A third run, resumed by the other program: set before its first step.
+        self.run_command(*train, '--program', 'first', '-o', 'third', check=0)
+        self.run_command('train', path, '--epochs', 2, '--program', 'second', '-o', 'third', '--resume', check=0)
+        np.testing.assert_allclose(state_of(self.folder / 'third' / 'last.safetensors')['b.mean'], b.mean(0), rtol=1e-6)
+
+    def test_statistics_of_what_only_evaluation_reads(self):
+        spec, split, a, b = self.two_inputs()
+        spec['data']['test'] = split
+        self.run_command('train', self.write('two.json', spec), '-o', 'run', check=0)
+        np.testing.assert_allclose(state_of(self.folder / 'run' / 'last.safetensors')['b.mean'], b.mean(0), rtol=1e-6)
+        spec['data']['train'] = {'format': 'npy', 'a': 'a.npy'}
+        done = self.run_command('train', self.write('two.json', spec), '-o', 'other', check=1)
+        self.assertIn('`b`', done.stderr)
+        self.assertFalse((self.folder / 'other').exists())
+
     def test_the_same_bits_on_any_number_of_threads_and_after_a_resumption(self):
         self.save('x.npy', np.random.default_rng(2).normal(size=(300, 2, 9, 7)).astype('f4'))
         steps = [{'standardize': 'channel'}, {'shift': [2, 1]}, {'flip': 'vertical'}, {'cutout': 3}, {'noise': 0.1}, {'mixup': 0.3}]

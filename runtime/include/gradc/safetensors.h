@@ -51,6 +51,11 @@ struct TensorToWrite {
 // Replaces the file, as replace_file does.
 void write_safetensors(const std::string& path, std::span<const TensorToWrite> tensors, const Metadata& metadata);
 
+// Key of the metadata: entries that nothing has set yet, each name with a newline.
+inline constexpr const char* kUnset = "gradc.unset";
+
+std::vector<std::string> unset_entries(const SafeTensors& file);
+
 // The whole state block under its names.
 void save_state(const std::string& path, const StateTable& table, const void* state, const Metadata& metadata);
 // The inverse: every entry must be there in its dtype and shape, and nothing else. WeightsError otherwise; then the
@@ -63,6 +68,7 @@ enum class Match : std::uint8_t {
 };
 struct LoadReport {
   std::vector<std::string> loaded, missing, unexpected;
+  std::vector<std::string> unset;  // in the file, whose metadata says that nothing has set them: not taken
   std::vector<WeightsError::Difference> different;
 };
 // Parameters and statistics by name and shape; F16, BF16, F32 and F64 convert into each other. Optimizer slots, step
