@@ -154,10 +154,18 @@ std::string sharing_words(std::string_view name, const std::vector<std::string>&
   return longer.empty() ? shorter : longer;
 }
 
+// `ReLU` and `relu`.
+bool same_but_for_case(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
 }  // namespace
 
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
   if (name.size() > 64) return "";
+  for (const std::string& candidate : candidates)
+    if (candidate != name && same_but_for_case(candidate, name)) return candidate;
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {

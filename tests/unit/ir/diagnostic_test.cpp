@@ -43,6 +43,7 @@ TEST_CASE("the nearest name is one that is spelled alike, else one that shares i
   const std::vector<std::string> names{"relu", "softmax", "binary_cross_entropy_with_logits",
                                        "binary_cross_entropy_of"};
   CHECK(nearest("reul", names) == "relu");
+  CHECK(nearest("ReLU", names) == "relu");
   CHECK(nearest("softmx", names) == "softmax");
   CHECK(nearest("binary_cross_entropy", names) == "binary_cross_entropy_of");
   CHECK(nearest("relu_activation", names) == "relu");
