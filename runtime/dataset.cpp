@@ -59,7 +59,7 @@ bool holds(From value) {
   if constexpr (std::is_same_v<To, bool>) {
     return value == From{0} || value == From{1};
   } else if constexpr (std::is_floating_point_v<To>) {
-    return true;
+    return !std::isfinite(static_cast<double>(value)) || std::isfinite(static_cast<To>(value));
   } else if constexpr (std::is_floating_point_v<From>) {
     const auto low = static_cast<double>(std::numeric_limits<To>::min());
     const double high = std::ldexp(1.0, std::numeric_limits<To>::digits);  // one more than the greatest
@@ -80,7 +80,7 @@ void convert(const Column& from, Column& to) {
       return;
     }
   }
-  if constexpr (std::is_floating_point_v<To>) {
+  if constexpr (std::is_floating_point_v<To> && !std::is_same_v<From, double>) {
     for (std::int64_t i = 0; i < count; ++i) target[i] = static_cast<To>(source[i]);
   } else {
     for (std::int64_t i = 0; i < count; ++i) {

@@ -52,6 +52,26 @@ runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const 
 
 namespace {
 
+// Whether a message of the runtime names one of the split's files, or its generator.
+bool is_about(const DataSet& split, std::string_view message) {
+  if (message.starts_with("generator " + split.generator + ":")) return true;
+  return std::any_of(split.files.begin(), split.files.end(), [&](const auto& entry) {
+    const std::string file = entry.second.substr(0, entry.second.find(':'));  // "digits.npz:images"
+    const std::size_t at = message.find(file);
+    return at != std::string_view::npos && (at == 0 || message[at - 1] == '/');
+  });
+}
+
+}  // namespace
+
+void rethrow_at_split(const DataSpec& data, const runtime::DataError& error) {
+  for (const auto* split : {&data.train, &data.validation, &data.test})
+    if (*split && is_about(**split, error.what())) throw UserError((*split)->location, error.what());
+  throw error;
+}
+
+namespace {
+
 void merge(std::vector<runtime::Array>& all, const std::vector<runtime::Array>& more) {
   for (const runtime::Array& input : more)
     if (std::none_of(all.begin(), all.end(), [&](const runtime::Array& other) { return other.name == input.name; }))
@@ -194,7 +214,7 @@ std::string gibibytes(std::int64_t bytes) {
 
 std::int64_t machine_bytes() { return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE); }
 
-void check_memory(const runtime::Executable& executable, const runtime::StateTable& state) {
+void check_memory(const runtime::Executable& executable, const runtime::StateTable& state, const Location& at) {
   const std::int64_t machine = machine_bytes();
   std::int64_t batch = 0;
   for (const runtime::Array& input : executable.inputs) batch += input.bytes();
@@ -202,9 +222,9 @@ void check_memory(const runtime::Executable& executable, const runtime::StateTab
   const std::int64_t workspace = executable.workspace_bytes + executable.worker_bytes;
   const std::int64_t needed = state.bytes + workspace + batch;
   if (needed <= machine) return;
-  throw UserError(Location(), "the program `" + executable.program + "` needs " + gibibytes(needed) +
-                                  " of memory (state " + gibibytes(state.bytes) + ", workspace " +
-                                  gibibytes(workspace) + "), this machine has " + gibibytes(machine));
+  throw UserError(at, "the program `" + executable.program + "` needs " + gibibytes(needed) + " of memory (state " +
+                          gibibytes(state.bytes) + ", workspace " + gibibytes(workspace) + "), this machine has " +
+                          gibibytes(machine));
 }
 
 }  // namespace
@@ -223,7 +243,8 @@ runtime::Block make_state(const runtime::StateTable& table) {
 runtime::Provide provider(ModelCompiler& compiler) {
   return [&compiler](std::string_view program, std::int64_t batch) -> const runtime::Executable& {
     const runtime::Executable& executable = compiler.executable(program, batch);
-    check_memory(executable, compiler.state());
+    const ProgramInfo* info = compiler.model().program(executable.program);
+    check_memory(executable, compiler.state(), info ? info->location : Location());
     return executable;
   };
 }

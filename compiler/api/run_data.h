@@ -7,6 +7,7 @@
 
 #include "compiler/api/model_compiler.h"
 #include "gradc/dataset.h"
+#include "gradc/error.h"
 #include "gradc/fit.h"
 
 namespace gradc {
@@ -23,6 +24,16 @@ std::vector<runtime::Array> data_inputs(const ModelGraph& model, const std::stri
 // Text is numbered by `vocabulary`, "": by its own.
 runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs,
                             const std::string& vocabulary = "");
+// What `f` returns. A DataError about a file or the generator of a split becomes a UserError at the split's place.
+[[noreturn]] void rethrow_at_split(const DataSpec& data, const runtime::DataError& error);
+template <class F>
+auto at_splits(const DataSpec& data, F f) {
+  try {
+    return f();
+  } catch (const runtime::DataError& error) {
+    rethrow_at_split(data, error);
+  }
+}
 // Training and validation examples: the train split, resampled as the data section says, and the validation split,
 // declared or what resampling leaves. A fraction is not held out here: it follows the run's seed. Training reads the
 // inputs `train`, the program that validates `validation`: examples that come from the train split have both.

@@ -64,13 +64,11 @@ int run(Session& session, ModelGraph& model, const Arguments& given) {
   const runtime::Provide provide = provider(compiler);
   runtime::ThreadPool pool(given.data.threads);
   const std::int64_t batch = given.compile.batch ? given.compile.batch : program->batch;
-  runtime::Metrics metrics;
-  if (ensemble) {
-    metrics = ensemble->run({provide, compiler.state(), given.weights, batch, &pool}, data);
-  } else {
+  const runtime::Metrics metrics = at_splits(model.data, [&] {
+    if (ensemble) return ensemble->run({provide, compiler.state(), given.weights, batch, &pool}, data);
     runtime::Block state = state_from(provide, compiler.state(), given.weights.front(), data);
-    metrics = runtime::evaluate(provide, program_use(*program), state.data(), data, batch, &pool);
-  }
+    return runtime::evaluate(provide, program_use(*program), state.data(), data, batch, &pool);
+  });
   if (session.json)
     std::cout << json_of(metrics).dump() << "\n";
   else

@@ -31,7 +31,7 @@ int run(ModelGraph& model, const Arguments& given) {
   const ProgramInfo* info = model.program(program);
   const std::int64_t batch = given.compile.batch ? given.compile.batch : info ? info->batch : 64;
   const EnsembleRun run{provide, compiler.state(), given.weights, batch, &pool};
-  write_results(mean_prediction(run, program, data), given.output);
+  write_results(at_splits(model.data, [&] { return mean_prediction(run, program, data); }), given.output);
   return kDone;
 }
 

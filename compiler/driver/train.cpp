@@ -132,10 +132,12 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
   };
 
   runtime::Block state = make_state(compiler.state());
-  const runtime::FitResult result = runtime::fit(
-      provider(compiler), compiler.state(), state,
-      {&examples.train, examples.validation ? &*examples.validation : nullptr, held_out ? &*held_out : nullptr},
-      options);
+  const runtime::FitResult result = at_splits(model.data, [&] {
+    return runtime::fit(
+        provider(compiler), compiler.state(), state,
+        {&examples.train, examples.validation ? &*examples.validation : nullptr, held_out ? &*held_out : nullptr},
+        options);
+  });
   print_result(session, given, result);
   if (result.outcome == runtime::Outcome::interrupted) return kInterrupted;
   if (result.outcome != runtime::Outcome::non_finite) return kDone;

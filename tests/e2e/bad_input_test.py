@@ -111,6 +111,7 @@ class BadSpec(BadInput):
     def test_unknown_words_get_the_nearest_known_one(self):
         for old, new, at, says in (
                 ('"relu"', '"relo"', '6:9', '`relu`'),
+                ('"relu"', '"ReLU"', '6:9', '`relu`'),
                 ('"linear"', '"linaer"', '5:9', '`linear`'),
                 ('"units"', '"unit"', '5:47', '`units`'),
                 ('"graph"', '"grahp"', '4:1', '`graph`'),
@@ -284,12 +285,16 @@ class BadFiles(BadInput):
     def test_data_out_of_range(self):
         for value, says in ((float('nan'), 'NaN'),):
             self.inputs(20, value)
-            self.refused('train', 'm.json', '-o', 'run', says=['x.npy', 'example 3, element 2', says])
+            self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['x.npy', 'example 3, element 2', says])
         self.inputs(20, float('inf'))
-        self.refused('train', 'm.json', '-o', 'run', '--check-finite', says=['x.npy', 'infinite'])
+        self.refused('train', 'm.json', '-o', 'run', '--check-finite', at='m.json:15:10', says=['x.npy', 'infinite'])
         for label in (3, -1):
             self.inputs(20, labels=[0] * 5 + [label] + [1] * 14)
-            self.refused('train', 'm.json', '-o', 'run', says=['label.npy', 'example 5', str(label), '0 to 2'])
+            self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['label.npy', 'example 5', str(label), '0 to 2'])
+        # A number that is too large for the input's dtype, where the file's can hold it.
+        self.inputs(20)
+        (self.folder / 'x.npy').write_bytes(npy('<f8', (20, 4), struct.pack('<80d', *[1.0] * 9, 1e300, *[1.0] * 70)))
+        self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['example 2, element 1: 1e+300 is no value of `x`'])
         self.inputs(20, labels=[0] * 19)
         self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['20', '19'])
         self.inputs(0)
