@@ -16,6 +16,7 @@
 #include "compiler/api/read_array.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/frontend/spec.h"
+#include "gradc/dataset.h"
 #include "gradc/file.h"
 
 namespace gradc::driver {
@@ -75,6 +76,7 @@ std::unique_ptr<ModelGraph> SpecArguments::load(Session& session) const {
   }
   const std::string file = spec == "-" ? "<stdin>" : spec;
   options.read_array = read_array;
+  options.generator_options = runtime::generator_options;
   if (spec != "-") options.directory = std::filesystem::path(spec).parent_path().string();
   std::unique_ptr<ModelGraph> model = load_spec(read_text(spec), file, options, session.diagnostics);
   if (model)

@@ -113,10 +113,16 @@ Operand Evaluator::one(const Syntax& syntax) {
 }
 
 Operand Evaluator::index(const Syntax& syntax) {
-  Operand base = evaluate(*syntax.children[0]);
-  if (!base.value) fail(syntax, "a number has no elements to choose by an index");
+  Operand base(0.0);
   std::vector<IndexItem> items;
-  for (std::size_t i = 1; i < syntax.children.size(); ++i) items.push_back(index_item(*syntax.children[i]));
+  Mistakes mistakes;
+  mistakes.watch([&] {
+    base = evaluate(*syntax.children[0]);
+    if (!base.value) fail(syntax, "a number has no elements to choose by an index");
+  });
+  for (std::size_t i = 1; i < syntax.children.size(); ++i)
+    mistakes.watch([&] { items.push_back(index_item(*syntax.children[i])); });
+  mistakes.rethrow();
   if (!base.several) return index_value(model_, base.value, items, locate_(syntax.offset));
   const Node& node = *base.value->node;
   std::int64_t count = std::ssize(node.results), wanted = items[0].number;
@@ -294,17 +300,21 @@ Operand Evaluator::call_function(const UserFunction& function, const Syntax& syn
   if (syntax.children.size() != function.operands.size())
     fail(syntax, "`" + function.name + "` takes " + std::to_string(function.operands.size()) + " operands, got " +
                      std::to_string(syntax.children.size()));
-  const std::vector<Operand> operands = all(syntax.children);
   std::vector<std::string> names;
   for (const auto& [name, preset] : function.arguments) names.push_back(name);
+  std::vector<Operand> operands;
   std::map<std::string, double> arguments;
-  for (const SyntaxKeyword& keyword : syntax.keywords) {
-    Syntax place;
-    place.offset = keyword.offset;
-    if (!std::count(names.begin(), names.end(), keyword.name))
-      fail(place, function.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, names));
-    arguments[keyword.name] = number(*keyword.value);
-  }
+  Mistakes mistakes;
+  mistakes.watch([&] { operands = all(syntax.children); });
+  for (const SyntaxKeyword& keyword : syntax.keywords)
+    mistakes.watch([&] {
+      Syntax place;
+      place.offset = keyword.offset;
+      if (!std::count(names.begin(), names.end(), keyword.name))
+        fail(place, function.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, names));
+      arguments[keyword.name] = number(*keyword.value);
+    });
+  mistakes.rethrow();
   return apply_function(function, operands, arguments, locate_(syntax.offset));
 }
 
@@ -370,23 +380,29 @@ Operand Evaluator::apply_function(const UserFunction& function, const std::vecto
 Operand Evaluator::call_mode(const Syntax& syntax) {
   const Mode& mode = *find_mode(syntax.text);
   std::vector<std::vector<Operand>> arguments;
+  Mistakes mistakes;
   auto add = [&](const Syntax& argument) {
     arguments.emplace_back();
-    if (argument.kind != Syntax::Kind::list) return arguments.back().push_back(one(argument));
-    for (const SyntaxPtr& item : argument.children) arguments.back().push_back(one(*item));
+    mistakes.watch([&] {
+      if (argument.kind != Syntax::Kind::list) return arguments.back().push_back(one(argument));
+      arguments.back() = all(argument.children);
+    });
   };
   for (const SyntaxPtr& child : syntax.children) add(*child);
   for (const SyntaxKeyword& keyword : syntax.keywords) {
-    Syntax place;
-    place.offset = keyword.offset;
-    auto found = std::find(mode.arguments.begin(), mode.arguments.end(), keyword.name);
-    if (found == mode.arguments.end())
-      fail(place, mode.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, mode.arguments));
-    if (found - mode.arguments.begin() != std::ssize(arguments))
-      fail(place, mode.name + ": `" + keyword.name + "` must be argument " +
-                      std::to_string(found - mode.arguments.begin() + 1));
+    mistakes.watch([&] {
+      Syntax place;
+      place.offset = keyword.offset;
+      auto found = std::find(mode.arguments.begin(), mode.arguments.end(), keyword.name);
+      if (found == mode.arguments.end())
+        fail(place, mode.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, mode.arguments));
+      if (found - mode.arguments.begin() != std::ssize(arguments))
+        fail(place, mode.name + ": `" + keyword.name + "` must be argument " +
+                        std::to_string(found - mode.arguments.begin() + 1));
+    });
     add(*keyword.value);
   }
+  mistakes.rethrow();
   return Operand(apply_mode(model_, mode, arguments, locate_(syntax.offset)));
 }
 

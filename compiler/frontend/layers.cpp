@@ -5,6 +5,7 @@
 
 #include "compiler/frontend/json.h"
 #include "compiler/frontend/layer_pieces.h"
+#include "compiler/frontend/mistakes.h"
 
 namespace gradc {
 
@@ -123,20 +124,26 @@ std::string wrong_value(const LayerAttribute& attribute, const LayerValue& value
   }
 }
 
+void complete_attributes(LayerCall& call) {
+  Mistakes mistakes;
+  for (const LayerAttribute& attribute : call.layer.attributes)
+    mistakes.watch([&] {
+      if (auto given = call.attributes.find(attribute.name); given != call.attributes.end()) {
+        if (std::string wrong = wrong_value(attribute, given->second); !wrong.empty()) call.fail(attribute.name, wrong);
+      } else if (attribute.preset) {
+        call.attributes.emplace(attribute.name, *attribute.preset);
+      } else if (attribute.derived.empty()) {
+        call.fail("", "`" + attribute.name + "` is missing");
+      }
+    });
+  mistakes.rethrow();
+}
+
 Value* build_layer(LayerCall& call) {
   const LayerSpec& layer = call.layer;
   if (layer.owns_parameters && call.path.empty())
     throw UserError(call.location, layer.name + " owns parameters and needs a `name`");
-  for (const LayerAttribute& attribute : layer.attributes) {
-    if (auto given = call.attributes.find(attribute.name); given != call.attributes.end()) {
-      if (std::string wrong = wrong_value(attribute, given->second); !wrong.empty()) call.fail(attribute.name, wrong);
-      continue;
-    }
-    if (attribute.preset)
-      call.attributes.emplace(attribute.name, *attribute.preset);
-    else if (attribute.derived.empty())
-      call.fail("", "`" + attribute.name + "` is missing");
-  }
+  complete_attributes(call);
   ModelBuilder::Mark mark = call.model.mark();
   try {
     Value* result = layer.build(call).value();

@@ -85,6 +85,8 @@ const LayerSpec* find_layer(std::string_view name);
 
 // What is wrong with a value of an attribute, or "".
 std::string wrong_value(const LayerAttribute& attribute, const LayerValue& value);
+// Fills in defaults. UserError where attributes are wrong or missing, with all of them.
+void complete_attributes(LayerCall& call);
 // Builds it: checks that it has a name if it needs one, fills defaults, records the summary's row.
 Value* build_layer(LayerCall& call);
 

@@ -116,7 +116,7 @@ std::unique_ptr<ModelGraph> SpecReader::read() {
   read_blocks();
   Operand last(static_cast<Value*>(nullptr));
   if (const Json* graph = section("graph", Json::Kind::array)) {
-    std::vector<BuiltNode> nodes = read_graph(*graph, {graph_, "", "", false, 0}, nullptr);
+    std::vector<BuiltNode> nodes = read_graph(*graph, {graph_, "", "", false, 0}, {});
     if (!nodes.empty()) last = nodes.back().operand;
     poisoned_ = poisoned_ || (!nodes.empty() && nodes.back().poisoned);
   }
@@ -132,7 +132,7 @@ std::unique_ptr<ModelGraph> SpecReader::read() {
   std::unique_ptr<ModelGraph> model;
   for (const std::string& glob : options_.watch) model_->watch(glob);
   if (!guarded([&] { model = model_->graph(); })) return nullptr;
-  model->resolved = resolved_text();
+  model->resolved = resolved_text(*model);
   return model;
 }
 

@@ -18,6 +18,8 @@ struct SpecOptions {
   std::vector<std::string> watch;                        // --watch: globs of parameters and named values
   // Reads an array of a file, for initialisers, and a UserError without a place where it can't; none: specs can't.
   std::function<Tensor(const std::string& path, const std::string& name)> read_array;
+  // A data generator's options with their presets; none: nothing is known of them here.
+  std::function<std::vector<std::pair<std::string, double>>(const std::string& generator)> generator_options;
   std::string directory;  // of the spec, where such paths begin; "": the current one
 };
 

@@ -25,6 +25,11 @@ void SpecReader::read_generator(const Json& json, DataSet& set) {
   if (!std::count(data_generators().begin(), data_generators().end(), set.generator))
     throw UserError(kind->location(),
                     "unknown generator `" + set.generator + "`" + suggest(set.generator, data_generators()));
+  if (options_.generator_options) {
+    std::vector<std::string> known = {"kind"};
+    for (const auto& [option, preset] : options_.generator_options(set.generator)) known.push_back(option);
+    if (!check_keys(json, known, set.generator)) throw Poisoned{};
+  }
   for (const JsonMember& member : json.members) {
     if (member.key == "kind") continue;
     std::string what = set.generator + ": `" + member.key + "`";
@@ -107,6 +112,43 @@ Resample SpecReader::read_resample(const Json& json) {
   return resample;
 }
 
+// A split as it is given, with the presets of its generator's options.
+std::string SpecReader::resolved_split(const Json& json, const DataSet& set) const {
+  JsonMembers shown;
+  for (const JsonMember& member : json.members) {
+    if (member.key != "generate") {
+      shown.emplace_back(member.key, to_json(member.value));
+      continue;
+    }
+    JsonMembers options;
+    for (const JsonMember& option : member.value.members) options.emplace_back(option.key, to_json(option.value));
+    if (options_.generator_options)
+      for (const auto& [option, preset] : options_.generator_options(set.generator))
+        if (!member.value.find(option)) options.emplace_back(option, number_text(preset));
+    shown.emplace_back(member.key, object_text(options));
+  }
+  return object_text(shown);
+}
+
+std::string SpecReader::resolved_data(const Json& json, const DataSpec& data) const {
+  JsonMembers shown;
+  for (const auto& [key, set] :
+       {std::pair{"train", &data.train}, {"validation", &data.validation}, {"test", &data.test}})
+    if (*set) shown.emplace_back(key, resolved_split(*json.find(key), **set));
+  if (data.validation_fraction > 0)
+    shown.emplace_back("validation", object_text({{"fraction", number_text(data.validation_fraction)}}));
+  const Resample& resample = data.resample;
+  if (resample.kind == Resample::Kind::k_fold)
+    shown.emplace_back("resample", object_text({{"kind", "\"k_fold\""},
+                                                {"folds", std::to_string(resample.folds)},
+                                                {"fold", std::to_string(resample.fold)},
+                                                {"seed", std::to_string(resample.seed)}}));
+  if (resample.kind == Resample::Kind::bootstrap)
+    shown.emplace_back("resample", object_text({{"kind", "\"bootstrap\""}, {"seed", std::to_string(resample.seed)}}));
+  shown.emplace_back("batch", std::to_string(batch_));
+  return object_text(shown);
+}
+
 void SpecReader::read_data() {
   const Json* json = section("data", Json::Kind::object);
   if (!json) return;
@@ -132,7 +174,7 @@ void SpecReader::read_data() {
           data.resample.location,
           "data: `resample` leaves examples for the validation split, but `validation` asks for a `fraction` too");
   });
-  resolved_.data = to_json(*json);
+  if (!diagnostics_.has_errors()) resolved_.data = resolved_data(*json, data);
   model_->set_data(std::move(data));
 }
 

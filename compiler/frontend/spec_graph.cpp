@@ -152,20 +152,25 @@ void SpecReader::choose_kind(NodeDeclaration& node, const Json& list, const Grap
 }
 
 void SpecReader::read_expressions(NodeDeclaration& node) {
+  Mistakes mistakes;
+  const auto read = [&](const std::string& name, const Json& json) {
+    mistakes.watch([&] {
+      SyntaxPtr syntax = expression_of(json, "`" + name + "`");
+      node.expressions[name].emplace_back(&json, std::move(syntax));
+    });
+  };
   if (const Json* value = node.json->find("value"); value && node.kind == NodeDeclaration::Kind::value)
-    node.expressions["value"].emplace_back(value, expression_of(*value, "`value`"));
+    read("value", *value);
   std::vector<std::string> operands = operand_names(node);
+  node.takes_previous = !operands.empty() && !node.json->find(operands[0]);
   for (const std::string& name : operands) {
     const Json* json = node.json->find(name);
     if (!json) continue;
     bool list = json->is(Json::Kind::array) && node.op && node.op->variadic() && name == operands.back();
-    if (!list)
-      node.expressions[name].emplace_back(json, expression_of(*json, "`" + name + "`"));
-    else
-      for (const Json& item : json->items)
-        node.expressions[name].emplace_back(&item, expression_of(item, "`" + name + "`"));
+    if (!list) read(name, *json);
+    for (std::size_t i = 0; list && i < json->items.size(); ++i) read(name, json->items[i]);
   }
-  node.takes_previous = !operands.empty() && !node.json->find(operands[0]);
+  mistakes.rethrow();
 }
 
 void SpecReader::check_node_keys(const NodeDeclaration& node) {
@@ -198,29 +203,39 @@ void SpecReader::check_node_keys(const NodeDeclaration& node) {
 NodeDeclaration SpecReader::declare_node(const Json& json, const Json& list, const GraphPlace& place) {
   NodeDeclaration node;
   node.json = &json;
-  bool good = expect(json, Json::Kind::object, "a node") && guarded([&] {
-                if (const Json* name = json.find("name")) {
-                  bool digits_lead = json.find("block") || name->text.find('.') != std::string::npos;
-                  if (!name->is(Json::Kind::string) || !(digits_lead ? is_node_name(name->text) : is_path(name->text)))
-                    throw UserError(name->location(),
-                                    (name->is(Json::Kind::string) ? "`" + name->text + "`" : name->describe()) +
-                                        " is no name: a letter or _, then letters, digits and _");
-                  node.name = name->text;
-                }
-                if (const Json* share = json.find("share")) node.share = string_of(*share, "`share`");
-                choose_kind(node, list, place);
-                check_node_keys(node);
-                if (const Json* repeat = json.find("repeat")) {
-                  node.repeated = true;
-                  node.repeat = integer_of(*repeat, place.scope, "`repeat`", 1);
-                  if (node.repeat > kMaxRepeat)
-                    throw UserError(repeat->location(), "`repeat` is " + std::to_string(node.repeat) + ", at most " +
-                                                            std::to_string(kMaxRepeat) + " copies are made");
-                }
-                read_expressions(node);
-              });
-  node.poisoned = !good;
+  node.poisoned = true;
+  const bool known = expect(json, Json::Kind::object, "a node") && guarded([&] {
+                       read_name(node);
+                       if (const Json* share = json.find("share")) node.share = string_of(*share, "`share`");
+                       choose_kind(node, list, place);
+                     });
+  if (!known) return node;
+  // Where one of these fails the node is not built, but what it reads is looked at.
+  const bool keys = guarded([&] { check_node_keys(node); });
+  const bool repeats = guarded([&] { read_repeat(node, place); });
+  const bool expressions = guarded([&] { read_expressions(node); });
+  node.poisoned = !keys || !repeats || !expressions;
   return node;
+}
+
+void SpecReader::read_name(NodeDeclaration& node) {
+  const Json* name = node.json->find("name");
+  if (!name) return;
+  const bool digits_lead = node.json->find("block") || name->text.find('.') != std::string::npos;
+  if (!name->is(Json::Kind::string) || !(digits_lead ? is_node_name(name->text) : is_path(name->text)))
+    throw UserError(name->location(), (name->is(Json::Kind::string) ? "`" + name->text + "`" : name->describe()) +
+                                          " is no name: a letter or _, then letters, digits and _");
+  node.name = name->text;
+}
+
+void SpecReader::read_repeat(NodeDeclaration& node, const GraphPlace& place) {
+  const Json* repeat = node.json->find("repeat");
+  if (!repeat) return;
+  node.repeated = true;
+  node.repeat = integer_of(*repeat, place.scope, "`repeat`", 1);
+  if (node.repeat > kMaxRepeat)
+    throw UserError(repeat->location(), "`repeat` is " + std::to_string(node.repeat) + ", at most " +
+                                            std::to_string(kMaxRepeat) + " copies are made");
 }
 
 // Which nodes of the list each node reads.
@@ -320,7 +335,14 @@ namespace {
 
 }  // namespace
 
-std::vector<SpecReader::BuiltNode> SpecReader::read_graph(const Json& list, const GraphPlace& place, Value* before) {
+// Tells the mistakes in what a node reads that can't be built for another one.
+void SpecReader::look_at_expressions(const NodeDeclaration& node, const GraphPlace& place) {
+  for (const auto& [key, expressions] : node.expressions)
+    for (const auto& [json, syntax] : expressions)
+      guarded([&, json = json, syntax = syntax.get()] { evaluator(*json, place.scope).evaluate(*syntax); });
+}
+
+std::vector<SpecReader::BuiltNode> SpecReader::read_graph(const Json& list, const GraphPlace& place, Before before) {
   std::vector<NodeDeclaration> nodes;
   for (const Json& json : list.items) nodes.push_back(declare_node(json, list, place));
   link(nodes, place);
@@ -330,12 +352,13 @@ std::vector<SpecReader::BuiltNode> SpecReader::read_graph(const Json& list, cons
   std::vector<std::size_t> sequence = order(nodes);
   for (std::size_t i : sequence) {
     const NodeDeclaration& node = nodes[i];
+    if (node.poisoned) look_at_expressions(node, place);
     bool good = !node.poisoned && guarded([&] {
       if (++nodes_built_ > kMaxNodes)
         throw UserError(node.json->location(), "the graph has more than " + std::to_string(kMaxNodes) + " nodes");
-      if (node.takes_previous && i > 0 && built[i - 1].poisoned) throw Poisoned{};
-      Value* previous = i == 0 ? before : built[i - 1].operand.value;
-      if (node.takes_previous && i > 0 && built[i - 1].operand.several) refuse_several(node, nodes[i - 1], previous);
+      const Before previous = i == 0 ? before : Before{built[i - 1].operand.value, built[i - 1].poisoned};
+      if (node.takes_previous && i > 0 && built[i - 1].operand.several)
+        refuse_several(node, nodes[i - 1], previous.value);
       built[i] = {build_node(node, place, previous), false};
     });
     if (!node.name.empty()) place.scope.names[node.name] = {built[i].operand, !good};
@@ -344,9 +367,9 @@ std::vector<SpecReader::BuiltNode> SpecReader::read_graph(const Json& list, cons
   return built;
 }
 
-Operand SpecReader::build_node(const NodeDeclaration& node, const GraphPlace& place, Value* before) {
+Operand SpecReader::build_node(const NodeDeclaration& node, const GraphPlace& place, Before before) {
   if (!node.repeated) return build_copy(node, place, before, node.name);
-  Operand result(before);
+  Operand result(before.value);
   for (std::int64_t i = 0; i < node.repeat; ++i) {
     std::string name = node.name.empty() ? "" : node.name + "." + std::to_string(i);
     if (i > 0 && !node.takes_previous)
@@ -355,13 +378,13 @@ Operand SpecReader::build_node(const NodeDeclaration& node, const GraphPlace& pl
     if (++nodes_built_ > kMaxNodes)
       throw UserError(node.json->location(), "the graph has more than " + std::to_string(kMaxNodes) + " nodes");
     if (result.several) refuse_several(node, node, result.value);
-    result = build_copy(node, place, result.value, name);
+    result = build_copy(node, place, {result.value, i == 0 && before.poisoned}, name);
     if (!name.empty()) place.scope.names[name] = {result};
   }
   return result;
 }
 
-Operand SpecReader::build_copy(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+Operand SpecReader::build_copy(const NodeDeclaration& node, const GraphPlace& place, Before before,
                                const std::string& name) {
   if (node.kind == NodeDeclaration::Kind::block) return build_block(node, place, before, name);
   ResolvedNode resolved;
@@ -423,7 +446,7 @@ void SpecReader::name_results(const GraphPlace& place, const std::string& name, 
   }
 }
 
-std::vector<Operand> SpecReader::operands_of(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+std::vector<Operand> SpecReader::operands_of(const NodeDeclaration& node, const GraphPlace& place, Before before,
                                              ResolvedNode& resolved) {
   std::vector<Operand> operands;
   std::string what = node.op         ? node.op->name
@@ -440,12 +463,15 @@ std::vector<Operand> SpecReader::operands_of(const NodeDeclaration& node, const 
         operands.emplace_back(static_cast<Value*>(nullptr));
         continue;
       }
-      if (i > 0) throw UserError(node.json->location(), what + ": `" + names[i] + "` is missing");
-      if (!before)
-        throw UserError(node.json->location(),
-                        what + ": there is no node before it to take `" + names[i] + "` from; give `" + names[i] + "`");
-      resolve_previous(resolved, names[i], before);
-      operands.emplace_back(before);
+      mistakes.watch([&] {
+        if (i > 0) throw UserError(node.json->location(), what + ": `" + names[i] + "` is missing");
+        if (before.poisoned) throw Poisoned{};
+        if (!before.value)
+          throw UserError(node.json->location(), what + ": there is no node before it to take `" + names[i] +
+                                                     "` from; give `" + names[i] + "`");
+        resolve_previous(resolved, names[i], before.value);
+        operands.emplace_back(before.value);
+      });
       continue;
     }
     std::string shown;
@@ -467,7 +493,7 @@ Operand SpecReader::build_value(const NodeDeclaration& node, const GraphPlace& p
   return result;
 }
 
-Operand SpecReader::build_op(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+Operand SpecReader::build_op(const NodeDeclaration& node, const GraphPlace& place, Before before,
                              ResolvedNode& resolved) {
   resolved.members.emplace_back("op", quote_json(node.op->name));
   std::vector<Operand> operands;
@@ -489,21 +515,25 @@ Operand SpecReader::build_op(const NodeDeclaration& node, const GraphPlace& plac
 }
 
 // As the call of the function in an expression.
-Operand SpecReader::build_function(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+Operand SpecReader::build_function(const NodeDeclaration& node, const GraphPlace& place, Before before,
                                    ResolvedNode& resolved) {
   const UserFunction& function = *node.function;
   resolved.members.emplace_back("op", quote_json(function.name));
-  std::vector<Operand> operands = operands_of(node, place, before, resolved);
+  std::vector<Operand> operands;
   std::map<std::string, double> arguments;
-  for (const auto& [name, preset] : function.arguments) {
-    const Json* given = node.json->find(name);
-    arguments[name] = given ? number_of(*given, place.scope, function.name + ": `" + name + "`") : preset;
-    resolved.members.emplace_back(name, number_text(arguments[name]));
-  }
+  Mistakes mistakes;
+  mistakes.watch([&] { operands = operands_of(node, place, before, resolved); });
+  for (const auto& [name, preset] : function.arguments)
+    mistakes.watch([&, name = name, preset = preset] {
+      const Json* given = node.json->find(name);
+      arguments[name] = given ? number_of(*given, place.scope, function.name + ": `" + name + "`") : preset;
+      resolved.members.emplace_back(name, number_text(arguments[name]));
+    });
+  mistakes.rethrow();
   return evaluator(*function.text, place.scope).apply_function(function, operands, arguments, node.json->location());
 }
 
-Operand SpecReader::build_layer_node(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+Operand SpecReader::build_layer_node(const NodeDeclaration& node, const GraphPlace& place, Before before,
                                      ResolvedNode& resolved) {
   const Json& json = *node.json;
   resolved.members.emplace_back("op", quote_json(node.layer->name));
@@ -520,19 +550,18 @@ Operand SpecReader::build_layer_node(const NodeDeclaration& node, const GraphPla
     auto found = built_layers_.find(place.parameters + local);
     if (found != built_layers_.end()) shared = &found->second;
   }
-  call.operands.clear();
-  for (const Operand& operand : operands_of(node, place, before, resolved)) {
-    const std::string& role = node.layer->operands[call.operands.size()].name;
-    if (!operand.value && node.expressions.contains(role))
-      throw UserError(json.location(),
-                      node.layer->name + ": `" + role + "` is the number " + number_text(operand.number));
-    call.operands.push_back(operand.value);
-  }
-  for (const LayerAttribute& spec : node.layer->attributes)
-    if (const Json* given = json.find(spec.name); given && node.share.empty()) {
-      call.attributes.emplace(spec.name, layer_value_of(*given, spec, node.layer->name, place.scope));
-      call.places[spec.name] = given->location();
+  Mistakes mistakes;
+  mistakes.watch([&] {
+    for (const Operand& operand : operands_of(node, place, before, resolved)) {
+      const std::string& role = node.layer->operands[call.operands.size()].name;
+      if (!operand.value && node.expressions.contains(role))
+        throw UserError(json.location(),
+                        node.layer->name + ": `" + role + "` is the number " + number_text(operand.number));
+      call.operands.push_back(operand.value);
     }
+  });
+  mistakes.watch([&] { read_layer_attributes(node, place, call); });
+  mistakes.rethrow();
   if (!local.empty()) call.path = place.parameters + local;
   if (shared) {
     call.path = shared->path;
@@ -550,6 +579,20 @@ Operand SpecReader::build_layer_node(const NodeDeclaration& node, const GraphPla
         resolved.members.emplace_back(spec.name, to_json(value->second));
   if (!resolved.full.empty()) built_layers_.emplace(resolved.full, call);
   return result;
+}
+
+// Those that the node gives; complete, unless it takes those of another one.
+void SpecReader::read_layer_attributes(const NodeDeclaration& node, const GraphPlace& place, LayerCall& call) {
+  if (!node.share.empty()) return;
+  Mistakes mistakes;
+  for (const LayerAttribute& spec : node.layer->attributes)
+    if (const Json* given = node.json->find(spec.name))
+      mistakes.watch([&] {
+        call.places[spec.name] = given->location();
+        call.attributes.emplace(spec.name, layer_value_of(*given, spec, node.layer->name, place.scope));
+      });
+  mistakes.rethrow();
+  if (!place.shared) complete_attributes(call);
 }
 
 // In the resolved text a block's nodes stand alone: an operand that is an expression becomes a node that they read.
@@ -584,7 +627,7 @@ void SpecReader::name_result(Value* value, const GraphPlace& place, const std::s
   references_[value] = line.name;
 }
 
-Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& place, Before before,
                                 const std::string& name) {
   const Json& json = *node.json;
   if (place.depth >= kBlockDepth)
@@ -593,8 +636,9 @@ Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& p
   if (name.empty())
     throw UserError(json.location(), "block `" + node.block_name + "` owns parameters and needs a `name`");
   ResolvedNode unused;
-  std::vector<Operand> operands = operands_of(node, place, before, unused);
-  write_out_operands(node, place, name, operands);
+  Mistakes mistakes;
+  std::vector<Operand> operands;
+  mistakes.watch([&] { operands = operands_of(node, place, before, unused); });
   Scope inner;
   inner.outer = &globals_;
   GraphPlace inside{inner,        place.names + name + ".", place.parameters + name + ".",
@@ -610,18 +654,23 @@ Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& p
     inside.parameters = shared->first + ".";
     inside.shared = true;
   } else {
-    for (const auto& [argument, preset] : node.block->arguments) {
-      const Json* given = json.find(argument);
-      if (!given && !preset)
-        throw UserError(json.location(), "block `" + node.block_name + "`: the argument `" + argument + "` is missing");
-      arguments[argument] = given ? number_of(*given, place.scope, "`" + argument + "`") : *preset;
-    }
+    for (const auto& [argument, preset] : node.block->arguments)
+      mistakes.watch([&, argument = argument, preset = preset] {
+        const Json* given = json.find(argument);
+        if (!given && !preset)
+          throw UserError(json.location(),
+                          "block `" + node.block_name + "`: the argument `" + argument + "` is missing");
+        arguments[argument] = given ? number_of(*given, place.scope, "`" + argument + "`") : *preset;
+      });
   }
+  mistakes.rethrow();
+  write_out_operands(node, place, name, operands);
   inner.prefix = inside.parameters;
   for (const auto& [argument, value] : arguments) inner.names[argument] = {Operand(value)};
   for (std::size_t i = 0; i < operands.size(); ++i) inner.names[node.block->operands[i]] = {operands[i]};
   built_blocks_.emplace(place.names + name, std::pair(node.block, arguments));
-  std::vector<BuiltNode> built = read_graph(*node.block->graph, inside, operands.empty() ? nullptr : operands[0].value);
+  std::vector<BuiltNode> built =
+      read_graph(*node.block->graph, inside, {operands.empty() ? nullptr : operands[0].value});
   for (const auto& [local, entry] : inner.names)
     if (!arguments.contains(local) && !std::count(node.block->operands.begin(), node.block->operands.end(), local))
       place.scope.names[name + "." + local] = entry;

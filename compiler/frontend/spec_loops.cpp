@@ -30,16 +30,23 @@ void add_keys(const Json* object, Names& names) {
   for (const JsonMember& member : object->members) names.insert(member.key);
 }
 
+SyntaxPtr parsed_or_null(const std::string& text) {
+  try {
+    return parse_expression(text);
+  } catch (const ExpressionError&) {
+    return nullptr;
+  }
+}
+
 // Names that the strings of a part of a loop read and that are not bound in it. Strings that are no expressions read
 // nothing; what is wrong with them is found when they are built.
 void free_names(const Json& json, Names bound, std::vector<std::string>& found) {
   if (json.is(Json::Kind::string)) {
-    try {
-      visit_names(*parse_expression(json.text), [&](const Syntax& name) {
-        if (!knows(bound, name.text)) found.push_back(name.text);
-      });
-    } catch (const ExpressionError&) {
-    }
+    const SyntaxPtr syntax = parsed_or_null(json.text);
+    if (!syntax) return;
+    visit_names(*syntax, [&](const Syntax& name) {
+      if (!knows(bound, name.text)) found.push_back(name.text);
+    });
     return;
   }
   for (const Json& item : json.items) free_names(item, bound, found);
@@ -122,7 +129,7 @@ void SpecReader::read_body(const Json& loop, const std::string& what, const Grap
   const Json* list = loop.find("graph");
   if (!list) return;
   if (!expect(*list, Json::Kind::array, what + ": `graph`")) throw Poisoned{};
-  std::vector<BuiltNode> built = read_graph(*list, inside, nullptr);
+  std::vector<BuiltNode> built = read_graph(*list, inside, {});
   for (const BuiltNode& node : built)
     if (node.poisoned) throw Poisoned{};
 }

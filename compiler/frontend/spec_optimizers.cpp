@@ -30,7 +30,18 @@ std::string resolved_schedule(const ScheduleChoice& choice) {
 
 }  // namespace
 
-OptimizerChoice SpecReader::read_optimizer(const Json& json, std::string& resolved) {
+std::string SpecReader::resolved_optimizer(const OptimizerChoice& choice) {
+  JsonMembers shown = {{"kind", quote_json(choice.spec->name)}};
+  for (const Hyperparameter& number : choice.spec->numbers) {
+    const auto schedule = choice.schedules.find(number.name);
+    shown.emplace_back(number.name, schedule == choice.schedules.end() ? number_text(choice.number(number.name))
+                                                                       : resolved_schedule(schedule->second));
+  }
+  for (const auto& [flag, doc] : choice.spec->flags) shown.emplace_back(flag, choice.flag(flag) ? "true" : "false");
+  return object_text(shown);
+}
+
+OptimizerChoice SpecReader::read_optimizer(const Json& json) {
   const Json* kind = &json;
   if (json.is(Json::Kind::object)) kind = json.find("kind");
   if (!kind)
@@ -45,37 +56,39 @@ OptimizerChoice SpecReader::read_optimizer(const Json& json, std::string& resolv
   std::vector<std::string> known = {"kind"};
   for (const Hyperparameter& number : spec->numbers) known.push_back(number.name);
   for (const auto& [flag, doc] : spec->flags) known.push_back(flag);
-  if (!check_keys(json, known, spec->name)) throw Poisoned{};
-  std::vector<std::pair<std::string, std::string>> shown = {{"kind", quote_json(spec->name)}};
-  for (const Hyperparameter& number : spec->numbers) {
-    double& value = choice.numbers[number.name];
-    std::string text;
-    if (const Json* given = json.find(number.name)) {
-      const std::string what = spec->name + ": `" + number.name + "`";
-      if (given->is(Json::Kind::object)) {
-        ScheduleChoice schedule = read_schedule(*given, what, text);
-        value = schedule.number(schedule.spec->base);
-        if (schedule.spec->name == "plateau" && number.name != "learning_rate")
-          throw UserError(given->location(), what + " can't follow `plateau`, only `learning_rate` can");
-        for (const char* end : {"start", "peak", "end"})
-          if (auto held = schedule.numbers.find(end); held != schedule.numbers.end())
-            if (std::string wrong = wrong_number(*spec, number, held->second); !wrong.empty())
-              throw UserError(given->location(), wrong + " (`" + end + "` of the schedule)");
-        choice.schedules.emplace(number.name, std::move(schedule));
-      } else {
-        value = number_of(*given, globals_, what);
-      }
-      if (std::string wrong = wrong_number(*spec, number, value); !wrong.empty())
-        throw UserError(given->location(), wrong);
-    }
-    shown.emplace_back(number.name, text.empty() ? number_text(value) : text);
-  }
-  for (const auto& [flag, doc] : spec->flags) {
-    if (const Json* given = json.find(flag)) choice.flags[flag] = boolean_of(*given, spec->name + ": `" + flag + "`");
-    shown.emplace_back(flag, choice.flags[flag] ? "true" : "false");
-  }
-  resolved = object_text(shown);
+  Mistakes mistakes;
+  mistakes.watch([&] {
+    if (!check_keys(json, known, spec->name)) throw Poisoned{};
+  });
+  for (const Hyperparameter& number : spec->numbers)
+    if (const Json* given = json.find(number.name))
+      mistakes.watch([&] { read_hyperparameter(*given, number, choice); });
+  for (const auto& [flag, doc] : spec->flags)
+    if (const Json* given = json.find(flag))
+      mistakes.watch([&] { choice.flags[flag] = boolean_of(*given, spec->name + ": `" + flag + "`"); });
+  mistakes.rethrow();
   return choice;
+}
+
+// A number, or the schedule that it follows.
+void SpecReader::read_hyperparameter(const Json& json, const Hyperparameter& number, OptimizerChoice& choice) {
+  const OptimizerSpec& spec = *choice.spec;
+  const std::string what = spec.name + ": `" + number.name + "`";
+  double& value = choice.numbers[number.name];
+  if (json.is(Json::Kind::object)) {
+    ScheduleChoice schedule = read_schedule(json, what);
+    value = schedule.number(schedule.spec->base);
+    if (schedule.spec->name == "plateau" && number.name != "learning_rate")
+      throw UserError(json.location(), what + " can't follow `plateau`, only `learning_rate` can");
+    for (const char* end : {"start", "peak", "end"})
+      if (auto held = schedule.numbers.find(end); held != schedule.numbers.end())
+        if (std::string wrong = wrong_number(spec, number, held->second); !wrong.empty())
+          throw UserError(json.location(), wrong + " (`" + end + "` of the schedule)");
+    choice.schedules.emplace(number.name, std::move(schedule));
+  } else {
+    value = number_of(json, globals_, what);
+  }
+  if (std::string wrong = wrong_number(spec, number, value); !wrong.empty()) throw UserError(json.location(), wrong);
 }
 
 // One number, or a list where the schedule takes several.
@@ -87,7 +100,7 @@ std::vector<double> SpecReader::read_length(const Json& json, const std::string&
   return lengths;
 }
 
-ScheduleChoice SpecReader::read_schedule(const Json& json, const std::string& what, std::string& resolved) {
+ScheduleChoice SpecReader::read_schedule(const Json& json, const std::string& what) {
   std::vector<std::string> names;
   for (const ScheduleSpec& spec : schedules()) names.push_back(spec.name);
   const Json* kind = json.find("schedule");
@@ -124,7 +137,6 @@ ScheduleChoice SpecReader::read_schedule(const Json& json, const std::string& wh
     choice.warm_up = number_of(*length, globals_, whose);
   }
   if (std::string wrong = complete(choice); !wrong.empty()) throw UserError(json.location(), wrong);
-  resolved = resolved_schedule(choice);
   return choice;
 }
 

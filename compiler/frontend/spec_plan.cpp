@@ -70,8 +70,7 @@ ProgramRequest::Report SpecReader::read_reduced(const Json& json, const std::str
 }
 
 // `monitor`: a metric, or { "highest": NAME }, { "lowest": NAME }; and `patience`.
-Monitor SpecReader::read_monitor(const Json& json, const std::string& what, const Monitor& preset,
-                                 JsonMembers& resolved) {
+Monitor SpecReader::read_monitor(const Json& json, const std::string& what, const Monitor& preset) {
   Monitor monitor = preset;
   monitor.location = json.location();
   if (const Json* given = json.find("monitor")) {
@@ -89,13 +88,16 @@ Monitor SpecReader::read_monitor(const Json& json, const std::string& what, cons
     }
     monitor.metric = string_of(*name, what + ": `monitor`");
   }
+  if (const Json* patience = json.find("patience"))
+    monitor.patience = integer_of(*patience, globals_, what + ": `patience`", 0);
+  return monitor;
+}
+
+void SpecReader::show_monitor(const Monitor& monitor, JsonMembers& resolved) {
   std::string shown = quote_json(monitor.metric);
   if (monitor.highest) shown = std::string(*monitor.highest ? "{ \"highest\": " : "{ \"lowest\": ") + shown + " }";
   resolved.emplace_back("monitor", shown);
-  if (const Json* patience = json.find("patience"))
-    monitor.patience = integer_of(*patience, globals_, what + ": `patience`", 0);
   resolved.emplace_back("patience", std::to_string(monitor.patience));
-  return monitor;
 }
 
 void SpecReader::read_plan() {
@@ -117,35 +119,37 @@ void SpecReader::read_stage(const Json& json) {
     throw UserError(json.location(),
                     "plan: a stage needs either `program` or `alternate`, as in { \"alternate\": { "
                     "\"discriminator\": 1, \"generator\": 1 }, \"epochs\": 10 }");
-  JsonMembers shown, turns;
   if (program) {
     stage.location = program->location();
     stage.turns.emplace_back(string_of(*program, "plan: `program`"), 1);
-    shown.emplace_back("program", quote_json(program->text));
   } else {
     if (!expect(*alternate, Json::Kind::object, "plan: `alternate`")) throw Poisoned{};
-    for (const JsonMember& member : alternate->members) {
+    for (const JsonMember& member : alternate->members)
       stage.turns.emplace_back(member.key, integer_of(member.value, globals_, "plan: `" + member.key + "`", 1));
-      turns.emplace_back(member.key, std::to_string(stage.turns.back().second));
-    }
-    shown.emplace_back("alternate", object_text(turns));
   }
-  if (const Json* name = json.find("name")) {
-    stage.name = string_of(*name, "plan: `name`");
-    shown.emplace_back("name", quote_json(stage.name));
-  }
+  if (const Json* name = json.find("name")) stage.name = string_of(*name, "plan: `name`");
   if (const Json* epochs = json.find("epochs")) stage.epochs = integer_of(*epochs, globals_, "plan: `epochs`", 1);
   if (const Json* batch = json.find("batch")) stage.batch = integer_of(*batch, globals_, "plan: `batch`", 1);
-  if (stage.epochs) shown.emplace_back("epochs", std::to_string(*stage.epochs));
-  if (stage.batch) shown.emplace_back("batch", std::to_string(*stage.batch));
   if (json.find("monitor") || json.find("patience")) {
     Monitor preset;
     for (const ProgramRequest& request : model_->programs())
       if (!stage.turns.empty() && request.name == stage.turns[0].first) preset = request.monitor;
-    stage.monitor = read_monitor(json, what, preset, shown);
+    stage.monitor = read_monitor(json, what, preset);
   }
-  resolved_.plan.push_back(object_text(shown));
   model_->plan(std::move(stage));
+}
+
+// Of a plan that is complete.
+std::string SpecReader::resolved_stage(const PlanStage& stage) {
+  JsonMembers shown, turns;
+  for (const auto& [program, steps] : stage.turns) turns.emplace_back(program, std::to_string(steps));
+  shown.emplace_back("alternate", object_text(turns));
+  if (turns.size() == 1 && stage.turns[0].second == 1) shown = {{"program", quote_json(stage.turns[0].first)}};
+  shown.emplace_back("name", quote_json(stage.name));
+  shown.emplace_back("epochs", std::to_string(*stage.epochs));
+  shown.emplace_back("batch", std::to_string(*stage.batch));
+  show_monitor(*stage.monitor, shown);
+  return object_text(shown);
 }
 
 }  // namespace gradc

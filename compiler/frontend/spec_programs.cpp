@@ -121,22 +121,28 @@ void SpecReader::read_program(const JsonMember& member) {
   if (!trains && json.find("optimizer"))
     throw UserError(json.member("optimizer")->location(),
                     what + " has an optimizer and nothing to `minimize` or `maximize`");
-  if (!check_keys(json, known, what)) throw Poisoned{};
   if (minimize && maximize) throw UserError(json.location(), what + " has both `minimize` and `maximize`");
   ProgramRequest request;
   request.name = member.key;
   request.location = member.location();
   request.batch = batch_;
   JsonMembers shown;
-  if (trains) read_objective(json, what, request, shown);
-  if (const Json* batch = json.find("batch")) request.batch = integer_of(*batch, globals_, what + ": `batch`", 1);
+  Mistakes mistakes;
+  mistakes.watch([&] {
+    if (!check_keys(json, known, what)) throw Poisoned{};
+  });
+  if (trains) mistakes.watch([&] { read_objective(json, what, request, shown); });
+  mistakes.watch([&] {
+    if (const Json* batch = json.find("batch")) request.batch = integer_of(*batch, globals_, what + ": `batch`", 1);
+  });
   if (const Json* report = json.find("report")) {
     JsonMembers reports;
     request.reports = read_reports(*report, what + ": `report`", reports);
     shown.emplace_back("report", object_text(reports));
-  } else if (!trains) {
-    throw UserError(member.location(), what + " needs `minimize`, `maximize` or `report`");
   }
+  mistakes.rethrow();
+  if (!trains && !json.find("report"))
+    throw UserError(member.location(), what + " needs `minimize`, `maximize` or `report`");
   shown.emplace_back("batch", std::to_string(request.batch));
   resolved_.programs.emplace_back(member.key, object_text(shown));
   model_->add_program(std::move(request));
@@ -149,28 +155,38 @@ void SpecReader::read_objective(const Json& json, const std::string& what, Progr
   request.maximize = !minimize;
   request.optimizer.location = request.location;
   request.location = objective->location();
-  SyntaxPtr syntax = expression_of(*objective, what + ": the objective");
-  request.objective = evaluator(*objective, graph_).value(*syntax);
-  shown.emplace_back(minimize ? "minimize" : "maximize", quote_json(print_resolved(*syntax, graph_)));
-  std::string optimizer = "{ \"kind\": \"sgd\" }";
-  if (const Json* given = json.find("optimizer")) {
-    request.optimizer = read_optimizer(*given, optimizer);
-  } else {
+  Mistakes mistakes;
+  mistakes.watch([&] {
+    SyntaxPtr syntax = expression_of(*objective, what + ": the objective");
+    request.objective = evaluator(*objective, graph_).value(*syntax);
+    shown.emplace_back(minimize ? "minimize" : "maximize", quote_json(print_resolved(*syntax, graph_)));
+  });
+  mistakes.watch([&] {
     const Location at = request.optimizer.location;
     request.optimizer = default_choice(*find_optimizer("sgd"));
     request.optimizer.location = at;
-  }
-  shown.emplace_back("optimizer", optimizer);
-  if (const Json* epochs = json.find("epochs")) request.epochs = integer_of(*epochs, globals_, what + ": `epochs`", 1);
-  shown.emplace_back("epochs", std::to_string(request.epochs));
-  if (const Json* accumulate = json.find("accumulate"))
-    request.accumulate = integer_of(*accumulate, globals_, what + ": `accumulate`", 1);
-  shown.emplace_back("accumulate", std::to_string(request.accumulate));
-  request.monitor = read_monitor(json, what, {}, shown);
-  if (const Json* globs = json.find("parameters")) {
+    if (const Json* given = json.find("optimizer")) request.optimizer = read_optimizer(*given);
+    shown.emplace_back("optimizer", resolved_optimizer(request.optimizer));
+  });
+  const auto count = [&](const char* key, std::int64_t& number) {
+    mistakes.watch([&] {
+      if (const Json* given = json.find(key)) number = integer_of(*given, globals_, what + ": `" + key + "`", 1);
+      shown.emplace_back(key, std::to_string(number));
+    });
+  };
+  count("epochs", request.epochs);
+  count("accumulate", request.accumulate);
+  mistakes.watch([&] {
+    request.monitor = read_monitor(json, what, {});
+    show_monitor(request.monitor, shown);
+  });
+  mistakes.watch([&] {
+    const Json* globs = json.find("parameters");
+    if (!globs) return;
     request.parameters = strings_of(*globs, what + ": `parameters`");
     shown.emplace_back("parameters", list_text(request.parameters));
-  }
+  });
+  mistakes.rethrow();
 }
 
 }  // namespace gradc

@@ -64,7 +64,7 @@ struct ResolvedSpec {
   std::vector<std::pair<std::string, std::string>> inputs, parameters, constants, variables, functions, outputs,
       programs;
   std::vector<ResolvedNode> graph;
-  std::vector<std::string> regularize, freeze, plan;
+  std::vector<std::string> regularize, freeze;
   std::string sample, data;
 };
 
@@ -149,30 +149,39 @@ class SpecReader {
     Operand operand{0.0};
     bool poisoned = true;
   };
-  // Builds a list of nodes; `before` is what the first one may take as its first operand, null for nothing.
-  std::vector<BuiltNode> read_graph(const Json& list, const GraphPlace& place, Value* before);
+  // What a node may take as its first operand: null for nothing, or something with a mistake of its own.
+  struct Before {
+    Value* value = nullptr;
+    bool poisoned = false;
+  };
+  // Builds a list of nodes; `before` is what the first one may take.
+  std::vector<BuiltNode> read_graph(const Json& list, const GraphPlace& place, Before before);
   NodeDeclaration declare_node(const Json& json, const Json& list, const GraphPlace& place);
   void choose_kind(NodeDeclaration& node, const Json& list, const GraphPlace& place);
   void choose_op(NodeDeclaration& node, const Json& json);
+  void read_name(NodeDeclaration& node);
+  void read_repeat(NodeDeclaration& node, const GraphPlace& place);
   void read_expressions(NodeDeclaration& node);
+  void look_at_expressions(const NodeDeclaration& node, const GraphPlace& place);
   void check_node_keys(const NodeDeclaration& node);
   std::vector<std::string> operand_names(const NodeDeclaration& node) const;
   std::vector<std::string> attribute_names(const NodeDeclaration& node) const;
   void link(std::vector<NodeDeclaration>& nodes, const GraphPlace& place);
   std::vector<std::size_t> order(const std::vector<NodeDeclaration>& nodes);
   void report_cycle(const std::vector<NodeDeclaration>& nodes, const std::vector<std::size_t>& path);
-  Operand build_node(const NodeDeclaration& node, const GraphPlace& place, Value* before);
-  Operand build_copy(const NodeDeclaration& node, const GraphPlace& place, Value* before, const std::string& name);
-  std::vector<Operand> operands_of(const NodeDeclaration& node, const GraphPlace& place, Value* before,
+  Operand build_node(const NodeDeclaration& node, const GraphPlace& place, Before before);
+  Operand build_copy(const NodeDeclaration& node, const GraphPlace& place, Before before, const std::string& name);
+  std::vector<Operand> operands_of(const NodeDeclaration& node, const GraphPlace& place, Before before,
                                    ResolvedNode& resolved);
   Operand build_value(const NodeDeclaration& node, const GraphPlace& place, ResolvedNode& resolved);
-  Operand build_op(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
-  Operand build_function(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
-  Operand build_layer_node(const NodeDeclaration& node, const GraphPlace& place, Value* before, ResolvedNode& resolved);
+  Operand build_op(const NodeDeclaration& node, const GraphPlace& place, Before before, ResolvedNode& resolved);
+  Operand build_function(const NodeDeclaration& node, const GraphPlace& place, Before before, ResolvedNode& resolved);
+  Operand build_layer_node(const NodeDeclaration& node, const GraphPlace& place, Before before, ResolvedNode& resolved);
+  void read_layer_attributes(const NodeDeclaration& node, const GraphPlace& place, LayerCall& call);
   void write_out_operands(const NodeDeclaration& node, const GraphPlace& place, const std::string& name,
                           const std::vector<Operand>& operands);
   void name_result(Value* value, const GraphPlace& place, const std::string& name);
-  Operand build_block(const NodeDeclaration& node, const GraphPlace& place, Value* before, const std::string& name);
+  Operand build_block(const NodeDeclaration& node, const GraphPlace& place, Before before, const std::string& name);
   void name_results(const GraphPlace& place, const std::string& name, const Operand& operand, ResolvedNode& resolved);
 
   // ---- spec_loops.cpp ----
@@ -202,11 +211,15 @@ class SpecReader {
   void read_objective(const Json& json, const std::string& what, ProgramRequest& request, JsonMembers& shown);
   std::vector<ProgramRequest::Report> read_reports(const Json& json, const std::string& what, JsonMembers& resolved);
   ProgramRequest::Report read_reduced(const Json& json, const std::string& what, std::string& resolved);
-  Monitor read_monitor(const Json& json, const std::string& what, const Monitor& preset, JsonMembers& resolved);
+  Monitor read_monitor(const Json& json, const std::string& what, const Monitor& preset);
+  static void show_monitor(const Monitor& monitor, JsonMembers& resolved);
   void read_plan();
   void read_stage(const Json& json);
-  OptimizerChoice read_optimizer(const Json& json, std::string& resolved);
-  ScheduleChoice read_schedule(const Json& json, const std::string& what, std::string& resolved);
+  static std::string resolved_stage(const PlanStage& stage);
+  OptimizerChoice read_optimizer(const Json& json);
+  void read_hyperparameter(const Json& json, const Hyperparameter& number, OptimizerChoice& choice);
+  ScheduleChoice read_schedule(const Json& json, const std::string& what);
+  static std::string resolved_optimizer(const OptimizerChoice& choice);
   std::vector<double> read_length(const Json& json, const std::string& what);
   std::vector<std::pair<std::string, Value*>> read_results(const Json& json, const std::string& what,
                                                            std::vector<std::pair<std::string, std::string>>& resolved);
@@ -230,12 +243,14 @@ class SpecReader {
   Resample read_resample(const Json& json);
   DataSet read_data_set(const Json& json, const std::string& what);
   void read_generator(const Json& json, DataSet& set);
+  std::string resolved_split(const Json& json, const DataSet& set) const;
+  std::string resolved_data(const Json& json, const DataSpec& data) const;
 
   // ---- spec_resolved.cpp ----
   std::string print_resolved(const Syntax& syntax, const Scope& scope);
   std::string reference_to(const Value* value, const std::string& spelled);
   void resolve_previous(ResolvedNode& node, const std::string& operand, Value* before);
-  std::string resolved_text() const;
+  std::string resolved_text(const ModelGraph& model) const;
   static std::string resolved_node(const ResolvedNode& node);
 
   const Json& root_;

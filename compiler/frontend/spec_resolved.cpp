@@ -118,7 +118,7 @@ std::string SpecReader::resolved_node(const ResolvedNode& node) {
   return "{ " + line + " }";
 }
 
-std::string SpecReader::resolved_text() const {
+std::string SpecReader::resolved_text(const ModelGraph& model) const {
   std::string text = "{\n  \"gradc\": 1,\n  \"name\": " + quote_json(model_->name());
   auto object = [&](const std::string& key, const std::vector<std::pair<std::string, std::string>>& members) {
     if (members.empty()) return;
@@ -147,7 +147,9 @@ std::string SpecReader::resolved_text() const {
   list("regularize", resolved_.regularize);
   list("freeze", resolved_.freeze);
   object("programs", resolved_.programs);
-  list("plan", resolved_.plan);
+  std::vector<std::string> plan;
+  for (const PlanStage& stage : model.plan) plan.push_back(resolved_stage(stage));
+  list("plan", plan);
   if (!resolved_.sample.empty()) text += ",\n  \"sample\": " + resolved_.sample;
   if (!resolved_.data.empty()) text += ",\n  \"data\": " + resolved_.data;
   return text + "\n}\n";

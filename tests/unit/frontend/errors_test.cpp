@@ -201,7 +201,8 @@ TEST_CASE("mistakes in programs, optimizers and regularisers") {
   CHECK(errors(R"j("programs": {"train": {"minimize": "sum(x)", "optimizer": {"kind": "sgd", "momentum": 1}}})j") ==
         "2:87: sgd: `momentum` must be at least 0 and less than 1, got 1\n");
   CHECK(errors(R"j("programs": {"train": {"minimize": "sum(x)", "epochs": 0, "batch": 2.5}})j") ==
-        "2:56: program `train`: `epochs` must be a positive integer, got 0\n");
+        "2:56: program `train`: `epochs` must be a positive integer, got 0\n"
+        "2:68: program `train`: `batch` must be a positive integer, got 2.5\n");
   CHECK(errors(R"j("programs": {"train": {"minimize": "sum(x)"}})j") ==
         "2:36: program `train` has nothing to train: its objective depends on no parameter that is named and not "
         "frozen\n");
@@ -281,6 +282,47 @@ TEST_CASE("one mistake does not hide the others, nor make new ones") {
   CHECK(both ==
         "3:21: unknown name `q`\n3:34: `x` is f32[N,8], where a number is wanted\n3:46: sum: `keep` must be true "
         "or false, got 3\n");
+}
+
+TEST_CASE("what stands after a broken node, or in it, is looked at") {
+  // A node that takes the broken one before it, as its operand or beside it.
+  CHECK(node_errors("{\"op\": \"linear\", \"name\": \"a\", \"x\": \"x\", \"units\": 0},\n"
+                    "{\"op\": \"linear\", \"name\": \"b\", \"units\": -3, \"init\": \"nromal\"},\n"
+                    "{\"op\": \"softmax\", \"axis\": [1]},\n{\"op\": \"linear\", \"name\": \"c\"}") ==
+        "3:50: linear: `units` must be a positive integer, got 0\n"
+        "4:40: linear: `units` must be a positive integer, got -3\n"
+        "4:53: linear: `init`: unknown initialiser `nromal`; did you mean `normal`?\n"
+        "5:27: softmax: `axis` must be an integer, got a list\n6:1: linear: `units` is missing\n");
+  // One whose key is unknown, or whose repetition is none.
+  CHECK(node_errors("{\"op\": \"linear\", \"name\": \"a\", \"x\": \"q\", \"unit\": 3},\n"
+                    "{\"op\": \"add\", \"a\": \"x +\", \"b\": \"r\", \"repeat\": 0}") ==
+        "3:41: linear: unknown key `unit`; did you mean `units`?\n4:47: `repeat` must be a positive integer, got 0\n"
+        "4:24: expected a value, found the end\n3:37: unknown name `q`\n4:33: unknown name `r`\n");
+  // Calls, derivatives and indices around a broken value.
+  const std::string broken = "{\"op\": \"linear\", \"name\": \"a\", \"x\": \"x\", \"units\": 0},\n";
+  CHECK(node_errors(broken + R"j({"name": "b", "value": "grad(sum(a), nope)"})j") ==
+        "3:50: linear: `units` must be a positive integer, got 0\n4:38: unknown name `nope`\n");
+  CHECK(node_errors(broken + R"j({"name": "b", "value": "a[qq, 0:rr]"})j") ==
+        "3:50: linear: `units` must be a positive integer, got 0\n4:27: unknown name `qq`\n4:33: unknown name `rr`\n");
+  CHECK(errors(R"j("functions": {"f": {"arguments": {"k": 1}, "value": "x * k"}}, "graph": [)j"
+               "\n" +
+               broken + R"j({"name": "b", "value": "f(a, kk=2)"}, {"op": "f", "x": "a", "k": "kk"}])j") ==
+        "3:50: linear: `units` must be a positive integer, got 0\n"
+        "4:30: f: unknown argument `kk`; did you mean `k`?\n4:67: unknown name `kk`\n");
+}
+
+TEST_CASE("every part of a program is looked at, whatever is wrong with the others") {
+  CHECK(errors(R"j("programs": {"train": {"minimize": "nope", "optimizer": {"kind": "sgdd"}, "epochs": 0, "batch": "b",
+    "monitor": 3, "report": {"r": "nop"}}})j") ==
+        "3:36: unknown name `nop`\n2:37: unknown name `nope`\n2:66: unknown optimizer `sgdd`; did you mean `sgd`?\n"
+        "2:85: program `train`: `epochs` must be a positive integer, got 0\n"
+        "3:16: program `train`: `monitor` must be a string, got 3\n2:98: unknown name `b`\n");
+  CHECK(errors(R"j("programs": {"train": {"minimize": "sum(x)", "optimizr": "adam", "optimizer": {"kind": "sgd",
+    "learning_rate": -1, "momentum": 2, "nestrov": true}}})j") ==
+        "2:46: program `train`: unknown key `optimizr`; did you mean `optimizer`?\n"
+        "3:41: sgd: unknown key `nestrov`; did you mean `nesterov`?\n"
+        "3:22: sgd: `learning_rate` must be 0 or more, got -1\n"
+        "3:38: sgd: `momentum` must be at least 0 and less than 1, got 2\n");
 }
 
 TEST_CASE("deep and long graphs neither overflow nor hang") {

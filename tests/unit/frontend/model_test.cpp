@@ -64,6 +64,41 @@ TEST_CASE("every example loads, verifies, and resolves to itself") {
   CHECK(examples >= 40);
 }
 
+TEST_CASE("the resolved text writes out the defaults of programs, plan and data") {
+  SpecOptions options;
+  options.generator_options = [](const std::string&) {
+    return std::vector<std::pair<std::string, double>>{{"examples", 300}, {"noise", 0.25}};
+  };
+  auto model = load(R"j({"inputs": {"x": "f32[N,2]"}, "parameters": {"w": "f32[2]", "v": "f32[2]"}, "programs": {
+    "a": {"minimize": "sum(x @ w)"}, "b": {"minimize": "sum(x @ v)", "optimizer": "adam", "monitor": "b.loss", "batch": 7}},
+    "plan": [{"program": "a"}, {"alternate": {"b": 2, "a": 1}}],
+    "data": {"train": {"generate": {"kind": "rings", "noise": 0.5}}, "resample": {"kind": "k_fold"}}})j",
+                    options);
+  const std::string sgd =
+      R"({ "kind": "sgd", "learning_rate": 0.01, "momentum": 0, "weight_decay": 0, "clip_norm": 0, "clip_value": 0, )"
+      R"("nesterov": false, "decoupled": false })";
+  const std::string adam =
+      R"({ "kind": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08, "learning_rate": 0.001, "weight_decay": 0, )"
+      R"("clip_norm": 0, "clip_value": 0, "decoupled": false })";
+  for (const std::string& part :
+       {R"("optimizer": )" + sgd + R"(, "epochs": 10, "accumulate": 1, "monitor": "loss", "patience": 0, "batch": 64)",
+        R"("optimizer": )" + adam +
+            R"(, "epochs": 10, "accumulate": 1, "monitor": "b.loss", "patience": 0, "batch": 7)",
+        std::string(R"({ "program": "a", "name": "a", "epochs": 10, "batch": 64, "monitor": "loss", "patience": 0 })"),
+        std::string(
+            R"({ "alternate": { "b": 2, "a": 1 }, "name": "b+a", "epochs": 10, "batch": 7, "monitor": "b.loss", )"
+            R"("patience": 0 })"),
+        std::string(R"("generate": { "kind": "rings", "noise": 0.5, "examples": 300 })"),
+        std::string(R"("resample": { "kind": "k_fold", "folds": 5, "fold": 0, "seed": 0 }, "batch": 64)")}) {
+    INFO(model->resolved << "\nlacks\n" << part);
+    CHECK(model->resolved.find(part) != std::string::npos);
+  }
+  CHECK(load(model->resolved)->resolved == model->resolved);
+  const std::string wrong =
+      R"({"inputs": {"x": "f32[N,2]"}, "data": {"train": {"generate": {"kind": "rings", "nois": 1}}}})";
+  CHECK(errors_of(wrong, options) == "1:80: rings: unknown key `nois`; did you mean `noise`?\n");
+}
+
 TEST_CASE("the resolved text keeps what blocks take and yield, in loops and samples too") {
   const std::string block = R"j({ "inputs": { "x": "f32[N,4]" }, "blocks": { "b": { "operands": ["z"], "graph": [
       { "op": "linear", "name": "l", "x": "z", "units": 4 }, { "op": "tanh" }] } }, )j";
