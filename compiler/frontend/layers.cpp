@@ -52,7 +52,7 @@ void LayerCall::warn(std::string_view attribute, const std::string& message) con
 }
 
 void LayerCall::set_default(const std::string& name, LayerValue value) {
-  attributes.try_emplace(name, std::move(value));
+  if (!attributes.contains(name)) attributes.emplace(name, std::move(value));
 }
 
 namespace {

@@ -22,9 +22,9 @@ Schema with_doc(Schema schema, const std::string& doc) {
 }
 
 // An object with these keys and no others.
-Schema closed(Schema properties, std::vector<std::string> required = {}) {
+Schema closed(Schema properties, const std::vector<std::string>& required = {}) {
   Schema schema = {{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
-  if (!required.empty()) schema["required"] = std::move(required);
+  if (!required.empty()) schema["required"] = required;
   return schema;
 }
 
