@@ -1,9 +1,11 @@
 // gradc dump: what became of a model, at any stage.
 #include <algorithm>
+#include <cstdio>
 #include <iostream>
 
 #include "compiler/api/model_compiler.h"
 #include "compiler/driver/command.h"
+#include "compiler/lower/memory_use.h"
 #include "ir/text.h"
 
 namespace gradc::driver {
@@ -27,18 +29,44 @@ std::string graph_text(const Module& module, const Arguments& given) {
   return text;
 }
 
-// One row a buffer of the workspace and the state: where it lies and how large it is.
+std::string percent_above(std::int64_t bytes, std::int64_t bound) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %%",
+                bound == 0 ? 0.0 : 100.0 * static_cast<double>(bytes - bound) / static_cast<double>(bound));
+  return text;
+}
+
+// The fullest moment of a step, and what lives in the arena then.
+std::string peak_text(const KernelProgram& program) {
+  const MemoryUse use = memory_use(program);
+  if (use.peak < 0) return "";
+  const std::string at =
+      use.kernel < 0 ? "between kernels" : program.kernels[static_cast<std::size_t>(use.kernel)].name;
+  std::string text = "  peak: " + std::to_string(use.most) + " bytes live at statement " + std::to_string(use.peak) +
+                     " of " + std::to_string(use.statements) + ", " + at + "; the arena is " +
+                     percent_above(program.arena_bytes, use.most) + " larger\n" + "  values alone: at most " +
+                     std::to_string(use.most_values) + " bytes, at statement " + std::to_string(use.values_peak) +
+                     "\n  living at the peak:\n";
+  for (int b : use.living) {
+    const KernelBuffer& buffer = program.buffers[static_cast<std::size_t>(b)];
+    text += "    " + std::to_string(buffer.bytes()) + "\t" + buffer.name + "\n";
+  }
+  return text;
+}
+
+// The peak, then one row a buffer of the workspace and the state: where it lies and how large it is.
 std::string memory_text(const KernelModule& module) {
   std::string text;
   for (const KernelProgram& program : module.programs) {
     text += "program @" + program.name + ": arena " + std::to_string(program.arena_bytes) + " bytes, " +
-            std::to_string(program.worker_bytes) + " a worker; state " + std::to_string(module.state.bytes) + "\n";
+            std::to_string(program.worker_bytes) + " a worker; state " + std::to_string(module.state.bytes) + "\n" +
+            peak_text(program) + "  buffers:\n";
     for (const KernelBuffer& buffer : program.buffers) {
       if (buffer.space == Space::table || buffer.space == Space::scalar) continue;
       std::string where = buffer.offset < 0 ? "slot " + std::to_string(buffer.slot) : std::to_string(buffer.offset);
       if (buffer.space == Space::view) where = "of " + program.buffers[static_cast<std::size_t>(buffer.base)].name;
-      text += "  " + std::string(name_of(buffer.space)) + "\t" + where + "\t" + std::to_string(buffer.bytes()) + "\t" +
-              buffer.name + "\n";
+      text += "    " + std::string(name_of(buffer.space)) + "\t" + where + "\t" + std::to_string(buffer.bytes()) +
+              "\t" + buffer.name + "\n";
     }
   }
   return text;
