@@ -4,6 +4,7 @@
 #include <set>
 
 #include "compiler/lower/lower.h"
+#include "compiler/lower/memory_use.h"
 #include "compiler/passes/pass.h"
 #include "compiler/reproduce.h"
 #include "ir/diagnostic.h"
@@ -18,20 +19,6 @@ bool run(std::string_view name, Module& module, const Options& options) {
   const Pass* pass = find_pass(name);
   if (!pass) internal_error("no pass is named `" + std::string(name) + "`");
   return run_pass(*pass, module, options);
-}
-
-// What a step of the program takes with one worker: the state and the workspace. UserError where it is over the limit,
-// or over what 64 bits can address.
-void check_memory(const KernelProgram& program, std::int64_t state, std::int64_t limit) {
-  std::int64_t needed = 0;
-  if (__builtin_add_overflow(program.arena_bytes, program.worker_bytes, &needed) ||
-      __builtin_add_overflow(needed, state, &needed))
-    throw UserError(Location(), "the program `" + program.name + "` needs more memory than 64 bits can address");
-  if (limit == 0 || needed <= limit) return;
-  throw UserError(Location(), "the program `" + program.name + "` needs " + std::to_string(needed) +
-                                  " bytes of memory (state " + std::to_string(state) + ", workspace " +
-                                  std::to_string(needed - state) + "), --memory-limit allows " + std::to_string(limit) +
-                                  "; a smaller batch needs less");
 }
 
 // Functions that others call; after inlining nobody needs them.
@@ -85,15 +72,16 @@ KernelModule lower(const Module& module, const StateLayout& state, const Options
   for (const auto& function : module.functions) {
     kernels.programs.push_back(lower_function(*function, state, options));
     plan_memory(kernels.programs.back());
-    check_memory(kernels.programs.back(), state.bytes, options.memory_limit);
+    step_bytes(kernels.programs.back(), state.bytes);  // a UserError where no address reaches that far
   }
   return kernels;
 }
 
-void run_stages(Module& module, const Binding& binding, const Options& options) {
+void run_stages(Module& module, const StateLayout& state, const Binding& binding, const Options& options) {
   specialize(module, binding, options);
   differentiate(module, options);
   optimize(module, options);
+  fit_memory(module, state, options);
   fuse(module, options);
 }
 
@@ -101,10 +89,10 @@ KernelModule compile_to_kernels(std::unique_ptr<Module> module, const StateLayou
                                 const Options& options) {
   const std::unique_ptr<Module> original = clone_module(*module);
   try {
-    run_stages(*module, binding, options);
+    run_stages(*module, state, binding, options);
     return lower(*module, state, options);
   } catch (const InternalError& error) {
-    throw InternalError(error.what() + write_reproducer(*original, binding, options));
+    throw InternalError(error.what() + write_reproducer(*original, state, binding, options));
   }
 }
 

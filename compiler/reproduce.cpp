@@ -21,7 +21,8 @@ std::string command_line(const std::string& pass, const Binding& binding) {
 
 }  // namespace
 
-std::string write_reproducer(const Module& module, const Binding& binding, const Options& options) {
+std::string write_reproducer(const Module& module, const StateLayout& state, const Binding& binding,
+                             const Options& options) {
   std::string text = print(module, {.locations = true, .literal_elements = -1}), pass;
   Options watched = options;
   watched.before = [&](std::string_view name, const Module& now) {
@@ -31,7 +32,7 @@ std::string write_reproducer(const Module& module, const Binding& binding, const
   };
   try {
     std::unique_ptr<Module> copy = clone_module(module);
-    run_stages(*copy, binding, watched);
+    run_stages(*copy, state, binding, watched);
     pass.clear();
     text = print(*copy, {.locations = true, .literal_elements = -1});
   } catch (const std::exception&) {  // the failure that is being reported

@@ -10,6 +10,7 @@ namespace gradc {
 // Compiles a copy of the module once more, up to the failure, and writes the last good graph to gradc-defect.gir in the
 // current directory. Returns a sentence that names the file and the `gradc opt` line; "" where it does not fail again
 // or the file can't be written.
-std::string write_reproducer(const Module& module, const Binding& binding, const Options& options);
+std::string write_reproducer(const Module& module, const StateLayout& state, const Binding& binding,
+                             const Options& options);
 
 }  // namespace gradc

@@ -16,6 +16,7 @@
 #include "compiler/api/read_array.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/frontend/spec.h"
+#include "compiler/passes/rematerialize.h"
 #include "gradc/dataset.h"
 #include "gradc/file.h"
 
@@ -92,7 +93,13 @@ void CompileArguments::add_to(CLI::App& app, bool with_batch) {
   app.add_option("--cpu", cpu, "what to compile for: native, or a name such as x86-64, haswell, znver5")
       ->capture_default_str();
   app.add_option("--memory-limit", memory_limit,
-                 "most bytes of state and workspace that a program may need with one thread, as in 64MiB");
+                 "most bytes of state and workspace that a program may need with one thread, as in 64MiB; kept by "
+                 "computing values again instead of keeping them");
+  app.add_option("--rematerialize", rematerialize,
+                 "computes values again instead of keeping them even without a limit: 0, nothing, to " +
+                     std::to_string(kRematerializeRungs) + ", most")
+      ->check(CLI::Range(0, kRematerializeRungs))
+      ->capture_default_str();
   if (with_batch)
     app.add_option("--batch", batch, "examples a step; default: the spec's")->check(integer(1, std::int64_t{1} << 32));
 }
@@ -100,6 +107,7 @@ void CompileArguments::add_to(CLI::App& app, bool with_batch) {
 Options CompileArguments::options() const {
   Options result;
   result.optimize = optimize;
+  result.rematerialize = rematerialize;
   if (!memory_limit.empty()) result.memory_limit = parse_size(memory_limit);
   if (cpu == "native") {
     result.target = host_target();

@@ -47,11 +47,12 @@ struct SpecArguments {
   std::unique_ptr<ModelGraph> load(Session& session) const;
 };
 
-// --optimize, --cpu, --memory-limit, --batch.
+// --optimize, --cpu, --memory-limit, --rematerialize, --batch.
 struct CompileArguments {
   int optimize = 2;
   std::string cpu = "native";
   std::string memory_limit;
+  int rematerialize = 0;
   std::int64_t batch = 0;  // 0: the program's
 
   void add_to(CLI::App& app, bool with_batch = true);

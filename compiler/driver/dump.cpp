@@ -91,6 +91,7 @@ std::string dump(const ModelGraph& model, const Arguments& given) {
   differentiate(*module, options);
   if (given.stage == "grad") return graph_text(*module, given);
   optimize(*module, options);
+  fit_memory(*module, model.state, options);
   if (given.stage == "optimized") return graph_text(*module, given);
   fuse(*module, options);
   if (given.stage == "fused") return graph_text(*module, given);

@@ -69,7 +69,7 @@ Facts facts_of(const Node& node, const Target& target) {
       facts.sort = Sort::free;
       return facts;
     case Irregular::reshape:
-      facts.sort = Sort::view;
+      facts.sort = node.op->internal ? Sort::control : Sort::view;  // a barrier is in no group
       return facts;
     case Irregular::scatter_add:
       facts.sort = Sort::scatter;

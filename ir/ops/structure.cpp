@@ -200,6 +200,22 @@ void register_structure(Registry& registry) {
                   {.operands = {{DType::f64, {}}}, .attributes = {{"shape", Shape{1, 1}}}}},
   });
   registry.add({
+      .name = "barrier",
+      .doc = "x itself. No kernel spans it and no pass sees through it: x is in memory where it is read behind a "
+             "barrier, and what is computed from a barrier is not taken for what is computed from x.",
+      .kind = Kind::linear,
+      .operands = {{"x", "any value"}},
+      .infer = [](const Call& call) { return Types{call.operand(0)}; },
+      .linear_in = {{0}},
+      .transpose = [](const Derivation&, std::size_t, Term cotangent) { return cotangent; },
+      .evaluate = [](const Call&, std::span<const Tensor> operands) { return std::vector{operands[0]}; },
+      .irregular = Irregular::reshape,
+      .internal = true,
+      .samples = {{.operands = {{DType::f64, {2, 3}}}},
+                  {.operands = {{DType::f64, {}}}},
+                  {.operands = {{DType::i32, {4}}}, .differentiable = false}},
+  });
+  registry.add({
       .name = "fusion",
       .doc = "A region that becomes one kernel, or the few of one contraction. The region reads its parameters only.",
       .operands = {{"inputs", "bound to the region's parameters", true}},
