@@ -103,10 +103,14 @@ class Indexing {
       return;
     }
     const std::string where = "dimension " + std::to_string(d) + " of " + x_->type.str();
-    if (!dim.is_static())
-      throw UserError(item->location, "can't index " + where + " by a number, since its size is open");
-    const std::int64_t size = dim.factor;
     cuts_ = true;
+    if (!dim.is_static()) {
+      if (range) throw UserError(item->location, "can't cut a range out of " + where + ", since its size is open");
+      start = item->number;
+      limit = start == -1 ? INT64_MAX : start + 1;
+      return;
+    }
+    const std::int64_t size = dim.factor;
     if (!range) {
       if (item->number < -size || item->number >= size)
         throw UserError(item->location, "index " + std::to_string(item->number) + " is outside " + where);

@@ -38,6 +38,17 @@ class Binder {
       bind(node->attributes);
       if (node->op->name == "call") restate_types(*node);
       for (const auto& inner : node->regions) bind(*inner);
+      check(*node);
+    }
+  }
+
+  // What only a size can tell: whether an index, or so many elements, are inside.
+  static void check(const Node& node) {
+    try {
+      infer_types(*node.op, node.operands, node.attributes, node.regions);
+    } catch (const CallError& error) {
+      throw UserError(node.locations.empty() ? Location{} : node.locations.front(),
+                      node.op->name + ": " + error.message);
     }
   }
 

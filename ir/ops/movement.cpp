@@ -182,7 +182,15 @@ SliceRange slice_range(const Call& call, std::size_t d, std::int64_t start, std:
   const std::string where = "dimension " + std::to_string(d) + " of " + x.str();
   if (stride < 1) call.fail("the stride along " + where + " must be at least 1, got " + std::to_string(stride));
   if (start == 0 && limit == kToEnd && stride == 1) return {x.shape[d]};
-  if (!x.shape[d].is_static()) call.fail("can't cut " + where + ", whose size is not known before it is bound");
+  if (!x.shape[d].is_static()) {
+    // Between two places that count from the same end the size is known; whether they are inside is seen once bound.
+    const std::int64_t end = start < 0 && limit == kToEnd ? 0 : limit;
+    const bool same_end = start < 0 ? end <= 0 && start > INT64_MIN : limit != kToEnd && limit >= 0;
+    if (!same_end) call.fail("can't cut " + where + ", whose size is not known before it is bound");
+    if (end < start)
+      call.fail("limit " + std::to_string(limit) + " is before start " + std::to_string(start) + " along " + where);
+    return {Dim((end - start) / stride + ((end - start) % stride != 0 ? 1 : 0)), start, stride};
+  }
   std::int64_t size = x.shape[d].factor, first = from_end(start, size), end = from_end(limit, size);
   if (first < 0 || first > size) call.fail("start " + std::to_string(start) + " is outside " + where);
   if (end < 0 || end > size) call.fail("limit " + std::to_string(limit) + " is outside " + where);

@@ -35,6 +35,9 @@ TEST_CASE("shape rules work on symbols") {
   CHECK(inferred("argmax", {"f32[N,10]"}, {{"axis", integer(1)}}) == "i32[N]");
   CHECK(inferred("transpose", {"f32[N,2,3]"}, {{"permutation", ints({2, 0, 1})}}) == "f32[3,N,2]");
   CHECK(inferred("slice", {"f32[N,7]"}, {{"start", ints({0, 1})}, {"limit", ints({INT64_MAX, -1})}}) == "f32[N,5]");
+  CHECK(inferred("slice", {"f32[N,7]"}, {{"start", ints({1, 0})}, {"limit", ints({3, 7})}}) == "f32[2,7]");
+  CHECK(inferred("slice", {"f32[N]"}, {{"start", ints({-5})}, {"limit", ints({INT64_MAX})}, {"stride", ints({2})}}) ==
+        "f32[3]");
   CHECK(inferred("pad", {"f32[N,7]"}, {{"low", ints({0, 1})}}) == "f32[N,8]");
   CHECK(inferred("concatenate", {"f32[N,3]", "f32[N,4]"}, {{"axis", integer(1)}}) == "f32[N,7]");
   CHECK(inferred("sort", {"f32[N,10]"}) == "f32[N,10]");
@@ -132,8 +135,8 @@ TEST_CASE("wrong use is told with both values") {
   CHECK(inferred("top_k", {"f32[N,3]"}, {{"k", integer(4)}}) ==
         "top_k: can't take the greatest 4 of dimension 1 of f32[N,3]");
   CHECK(inferred("sort", {"bool[3]"}) == "sort: `x` must be a number, got bool[3]; cast it first");
-  CHECK(inferred("cumulative_sum", {"f32[N]"}) ==
-        "cumulative_sum: dimension 0 of f32[N] must be bound to a size first");
+  CHECK(inferred("cumulative_sum", {"f32[N]"}) == "f32[N]");
+  CHECK(inferred("sort", {"f32[N,2]"}, {{"axis", integer(0)}}) == "f32[N,2]");
   CHECK(inferred("scatter_add_along_axis", {"i32[2]", "f32[3]"}, {{"size", integer(3)}}) ==
         "scatter_add_along_axis: `index` must have the shape of `updates`, got i32[2] and f32[3]");
   CHECK(inferred("upsample_linear", {"f32[2,3,4,4]"}, {{"scale", ints({2, 2, 2})}}) ==
