@@ -33,6 +33,16 @@ class ImageNetworks(CommandTest):
     def summary(self, name):
         return json.loads(self.run_command('summary', EXAMPLES / f'{name}.json', '--json', check=0).stdout)
 
+    def test_receptive_fields(self):
+        # Published of AlexNet: 11 + 2·4 = 19 after the first pooling, and so on to 195; channels and rectifiers add nothing.
+        fields = [layer['receptive_field'] for layer in self.summary('alexnet')['layers']]
+        self.assertEqual(fields[:16], [11, 11, 11, 19, 51, 51, 51, 67, 99, 99, 131, 131, 163, 163, 195, 195])
+        model = {'inputs': {'x': 'f32[N,1,9,9]'}, 'graph': [
+            {'op': 'conv2d', 'name': 'a', 'x': 'x', 'filters': 2, 'kernel': 3, 'dilation': 2}, {'op': 'leaky_relu'},
+            {'op': 'avg_pool2d', 'window': 2}, {'op': 'gelu'}, {'op': 'softmax', 'axis': 2}]}
+        found = json.loads(self.run_command('summary', self.write('m.json', model), '--json', check=0).stdout)['layers']
+        self.assertEqual([layer['receptive_field'] for layer in found], [5, 5, 6, 6, -1])
+
     def test_counts_and_shapes_are_the_published_ones(self):
         for name, (parameters, multiply_adds, shapes) in PUBLISHED.items():
             with self.subTest(name):
