@@ -2,14 +2,33 @@
 #include <iostream>
 
 #include "compiler/driver/command.h"
-#include "compiler/passes/pass.h"
+#include "compiler/passes/evaluate.h"
 
 namespace gradc::driver {
+
+namespace {
+
+// x=1,2,3
+std::pair<std::string, std::vector<double>> numbers_of(const std::string& item) {
+  const std::size_t equals = item.find('=');
+  if (equals == std::string::npos) throw UserError(Location(), "--input " + item + ": expected NAME=NUMBERS");
+  std::vector<double> numbers;
+  for (const std::string& word : CLI::detail::split(item.substr(equals + 1), ',')) {
+    double number = 0;
+    if (!CLI::detail::lexical_cast(word, number))
+      throw UserError(Location(), "--input " + item + ": `" + word + "` is no number");
+    numbers.push_back(number);
+  }
+  return {item.substr(0, equals), std::move(numbers)};
+}
+
+}  // namespace
 
 void add_opt(CLI::App& app, Session& session) {
   struct Arguments {
     std::string file, passes;
-    std::vector<std::string> bindings;
+    std::vector<std::string> bindings, inputs;
+    std::string evaluate;
     bool print_changed = false, locations = false, list = false;
     CompileArguments compile;
   };
@@ -19,6 +38,14 @@ void add_opt(CLI::App& app, Session& session) {
   command->add_option("--pass", given->passes, "names, separated by commas");
   command->add_option("--bind", given->bindings, "sizes of symbols, for bind_symbols")
       ->type_name("SYMBOL=SIZE")
+      ->take_all();
+  command
+      ->add_option("--evaluate", given->evaluate,
+                   "prints what the interpreter finds for this function after the passes, instead of the graph")
+      ->type_name("FUNCTION");
+  command
+      ->add_option("--input", given->inputs, "numbers of a parameter for --evaluate, row by row; one number: for all")
+      ->type_name("NAME=NUMBERS")
       ->take_all();
   command->add_flag("--print-changed", given->print_changed, "prints the graph after each pass that changed it");
   command->add_flag("--locations", given->locations, "prints the locations of nodes");
@@ -44,6 +71,11 @@ void add_opt(CLI::App& app, Session& session) {
         if (equals == std::string::npos || !CLI::detail::lexical_cast(item.substr(equals + 1), size) || size < 0)
           throw UserError(Location(), "--bind " + item + ": expected SYMBOL=SIZE");
         request.binding[item.substr(0, equals)] = size;
+      }
+      if (!given->evaluate.empty()) {
+        EvaluateRequest wanted{given->evaluate, {}};
+        for (const std::string& item : given->inputs) wanted.inputs.push_back(numbers_of(item));
+        return evaluate(request, wanted, given->compile.options(), std::cout, std::cerr);
       }
       return opt(request, given->compile.options(), std::cout, std::cerr);
     };

@@ -1,9 +1,12 @@
 // Runs passes by name over a module in text form: the core of `gradc opt`.
 #include <algorithm>
+#include <functional>
 #include <ostream>
 
+#include "compiler/passes/evaluate.h"
 #include "compiler/passes/pass.h"
 #include "ir/diagnostic.h"
+#include "ir/interpret.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 
@@ -59,9 +62,56 @@ void run(Module& module, const OptRequest& request, const Options& options, cons
   }
 }
 
-}  // namespace
+std::vector<std::string> parameter_names(const Function& function) {
+  std::vector<std::string> names;
+  for (const Parameter& parameter : function.parameters) names.push_back(parameter.name);
+  return names;
+}
 
-int opt(const OptRequest& request, const Options& options, std::ostream& out, std::ostream& err) {
+Tensor argument_of(const Parameter& parameter, const Type& type, const EvaluateRequest& request) {
+  const auto given = std::find_if(request.inputs.begin(), request.inputs.end(),
+                                  [&](const auto& input) { return input.first == parameter.name; });
+  if (given == request.inputs.end()) {
+    if (parameter.role == Role::scalar) return Tensor::filled(type, parameter.preset);
+    throw UserError(parameter.location, "`" + parameter.name + "` is " + type.str() + ": give its numbers by --input " +
+                                            parameter.name + "=…");
+  }
+  const std::vector<double>& numbers = given->second;
+  if (numbers.size() == 1) return Tensor::filled(type, numbers[0]);
+  if (std::ssize(numbers) != type.elements())
+    throw UserError(parameter.location, "--input " + parameter.name + ": " + type.str() + " takes " +
+                                            std::to_string(type.elements()) + " numbers, got " +
+                                            std::to_string(numbers.size()));
+  return Tensor::of(type, numbers);
+}
+
+void print_results(Module& module, const EvaluateRequest& request, const Options& options, std::ostream& out) {
+  for (const char* pass : {"inline_calls", "grad"}) {
+    check_sizes(module, "grad");
+    run_pass(*find_pass(pass), module, options);
+  }
+  const Function* function = module.function(request.function);
+  if (!function) {
+    std::vector<std::string> names;
+    for (const auto& each : module.functions) names.push_back(each->name);
+    throw UserError(Location{}, "--evaluate: no function is named `" + request.function + "`" +
+                                    suggest_or_list(request.function, names));
+  }
+  for (const auto& [name, numbers] : request.inputs)
+    if (!function->parameter(name))
+      throw UserError(Location{}, "--input " + name + ": `" + function->name + "` has no such parameter" +
+                                      suggest_or_list(name, parameter_names(*function)));
+  std::vector<Tensor> arguments;
+  for (std::size_t i = 0; i < function->parameters.size(); ++i)
+    arguments.push_back(argument_of(function->parameters[i], function->body.parameters[i]->type, request));
+  const std::vector<Tensor> results = interpret(*function, arguments);
+  for (std::size_t i = 0; i < results.size(); ++i)
+    out << function->results[i].name << " = " << str(Attribute(std::make_shared<const Tensor>(results[i]))) << "\n";
+}
+
+// Parses, runs the passes, and does `last` with the module.
+int with_module(const OptRequest& request, const Options& options, std::ostream& err,
+                const std::function<void(Module&, const Options&, const PrintOptions&)>& last) {
   Diagnostics diagnostics;
   diagnostics.add_source(request.file, request.text);
   if (const std::string* name = unknown_pass(request.passes)) {
@@ -81,13 +131,28 @@ int opt(const OptRequest& request, const Options& options, std::ostream& out, st
   verified.verify_each = true;
   try {
     run(*module, request, verified, style, err);
+    last(*module, verified, style);
   } catch (const UserError& error) {
     for (const Diagnostic& diagnostic : error.diagnostics()) diagnostics.append(diagnostic);
     err << diagnostics.render();
     return 1;
   }
-  out << print(*module, style);
   return 0;
+}
+
+}  // namespace
+
+int opt(const OptRequest& request, const Options& options, std::ostream& out, std::ostream& err) {
+  return with_module(request, options, err, [&](const Module& module, const Options&, const PrintOptions& style) {
+    out << print(module, style);
+  });
+}
+
+int evaluate(const OptRequest& request, const EvaluateRequest& wanted, const Options& options, std::ostream& out,
+             std::ostream& err) {
+  return with_module(request, options, err, [&](Module& module, const Options& verified, const PrintOptions&) {
+    print_results(module, wanted, verified, out);
+  });
 }
 
 }  // namespace gradc
