@@ -10,6 +10,7 @@
 //   3. Products of an invariant with a carried value that lead to emissions only, and all that follows from them, are
 //      computed from emissions after the loop.
 //   4. Emissions that are stackable are computed beside the loop.
+//   Of a while, whose rounds nobody knows beforehand, what is invariant moves before the loop.
 //   Dead code goes, and all that again until nothing changes.
 //
 //   %y = scan(%h, %x, %w, %u) …  %a = dot(%x_t, %w)  %b = dot(%h_t, %u)  %c = add(%a, %b) …
@@ -407,10 +408,55 @@ class ScanHoister {
   std::set<std::size_t> late_;                    // emissions that are computed outside
 };
 
+// What a region of a while computes from invariants alone, but for what is free.
+std::vector<Value*> invariant_values(const Region& region, const Wiring& wiring) {
+  std::unordered_set<const Value*> invariant;
+  for (std::size_t i = wiring.first_invariant(); i < region.parameters.size(); ++i)
+    invariant.insert(region.parameters[i].get());
+  std::vector<Value*> found;
+  for (const auto& node : region.nodes) {
+    if (!std::all_of(node->operands.begin(), node->operands.end(), [&](auto* x) { return invariant.contains(x); }))
+      continue;
+    for (const auto& result : node->results) {
+      invariant.insert(result.get());
+      if (!is_free(*node)) found.push_back(result.get());
+    }
+  }
+  return found;
+}
+
+// Of a while: step 1 for what is invariant, in its condition and in its body.
+std::optional<std::vector<Value*>> hoist_from_while(Builder& builder, Node& node, const Wiring& wiring) {
+  struct Early {
+    std::size_t region;
+    Value *inside, *before;
+  };
+  std::vector<Early> early;
+  for (std::size_t r = 0; r < node.regions.size(); ++r) {
+    const Region& region = *node.regions[r];
+    Outside outside{Dim(1)};
+    for (std::size_t i = wiring.first_invariant(); i < region.parameters.size(); ++i)
+      outside.know(region.parameters[i].get(), {node.operands[i], false});
+    for (Value* value : invariant_values(region, wiring))
+      early.push_back({r, value, outside.get(builder, value).value});
+  }
+  if (early.empty()) return std::nullopt;
+  LoopParts parts = take_apart(node);
+  std::vector<ValueMap> replaced(parts.regions.size());
+  for (const Early& each : early) {
+    parts.invariant.push_back(new_input(parts, each.before, each.inside->type));
+    replaced[each.region][each.inside] = parts.invariant.back().parameters[each.region].get();
+  }
+  for (std::size_t r = 0; r < parts.regions.size(); ++r) replace_uses(*parts.regions[r], replaced[r]);
+  return put_together(builder, std::move(parts));
+}
+
 std::optional<std::vector<Value*>> hoist(Builder& builder, Node& node) {
   const std::optional<Wiring> wiring = wiring_of(node);
-  if (!wiring || !node.attributes.has("length")) return std::nullopt;
-  return ScanHoister(builder, node, *wiring).run();
+  if (!wiring) return std::nullopt;
+  if (node.attributes.has("length")) return ScanHoister(builder, node, *wiring).run();
+  if (node.attributes.has("max_trips")) return hoist_from_while(builder, node, *wiring);
+  return std::nullopt;
 }
 
 }  // namespace
