@@ -27,15 +27,16 @@ void extend(double& held, Reduce reduce, double value) {
 Averages::Averages(const ProgramUse& use)
     : watches_(use.watched), last_loss_(std::numeric_limits<double>::quiet_NaN()) {
   has_loss_ = !use.loss.empty();
-  if (has_loss_) items_.push_back({"loss", use.loss, Reduce::mean, {}, {}});
-  for (const Report& report : use.reports) items_.push_back({report.name, report.name, report.reduce, {}, {}});
+  if (has_loss_) items_.push_back({"loss", use.loss, Reduce::mean, false, {}, {}});
+  for (const Report& report : use.reports)
+    items_.push_back({report.name, report.name, report.reduce, report.weighted, {}, {}});
   for (const Watched& watched : use.watched)
-    watched_.push_back({watched.name, watched.output, Reduce::confusion, {}, {}});
+    watched_.push_back({watched.name, watched.output, Reduce::confusion, false, {}, {}});
 }
 
 void Averages::add(Item& item, const Array& output, const std::byte* data, std::int64_t batch) {
   const std::int64_t count = output.elements();
-  if (item.reduce == Reduce::confusion) {
+  if (item.reduce == Reduce::confusion || item.weighted) {
     item.shape = output.shape;
     item.values.resize(static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < count; ++i)
@@ -86,7 +87,9 @@ Metrics Averages::metrics() const {
       continue;
     }
     double value = item.values.empty() ? 0 : item.values[0];
-    if (item.reduce == Reduce::mean || item.reduce == Reduce::sqrt_mean || item.reduce == Reduce::exp_mean)
+    if (item.weighted)
+      value /= item.values.size() < 2 ? 0 : item.values[1];
+    else if (item.reduce == Reduce::mean || item.reduce == Reduce::sqrt_mean || item.reduce == Reduce::exp_mean)
       value /= examples;
     if (item.reduce == Reduce::sqrt_mean) value = std::sqrt(value);
     if (item.reduce == Reduce::exp_mean) value = std::exp(value);

@@ -83,6 +83,7 @@ class Averages {
   struct Item {
     std::string metric, output;
     Reduce reduce = Reduce::mean;
+    bool weighted = false;
     std::vector<std::int64_t> shape;  // of a table
     std::vector<double> values;       // sums or extremes so far; empty before the first batch
   };

@@ -46,7 +46,11 @@ runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const 
   try {
     return runtime::read_data(source, place.directory.empty() ? place.spec_directory : place.directory, inputs);
   } catch (const runtime::Error& error) {
-    throw UserError(split.location, error.what());
+    // Where the message is of one file, at that file.
+    const std::string message = error.what();
+    for (std::size_t i = 0; from_files && i < split.files.size() && i < split.places.size(); ++i)
+      if (message.find(split.files[i].second) != std::string::npos) throw UserError(split.places[i], message);
+    throw UserError(split.location, message);
   }
 }
 
@@ -108,7 +112,7 @@ runtime::ProgramUse program_use(const ProgramInfo& program) {
   use.name = program.name;
   use.loss = program.loss;
   for (const ReportInfo& report : program.reports)
-    use.reports.emplace_back(report.name, static_cast<runtime::Reduce>(report.reduce));
+    use.reports.emplace_back(report.name, static_cast<runtime::Reduce>(report.reduce), report.weighted);
   for (const WatchedInfo& watched : program.watched)
     use.watched.push_back({watched.name, watched.result, watched.numbers});
   if (const auto& rule = program.plateau)

@@ -235,7 +235,16 @@ Program& Program::report(const std::string& name, const Expr& value, const std::
   const auto& names = reduce_names();
   const auto found = std::find(names.begin(), names.end() - 1, reduce);
   if (found == names.end() - 1) throw UserError(at, "unknown reduction `" + reduce + "`" + suggest(reduce, names));
-  add_report(name, value_of(value, *model_, at), static_cast<std::size_t>(found - names.begin()), at);
+  Value* each = value_of(value, *model_, at);
+  add_report({name, each, static_cast<Reduce>(found - names.begin()), each->type.dtype == DType::boolean}, at);
+  return *this;
+}
+
+Program& Program::report_weighted(const std::string& name, const Expr& value, const Expr& weight, Place place) {
+  Location at = location_of(place);
+  Value* each = value_of(value, *model_, at);
+  Value* sums = model_->weighted(each, value_of(weight, *model_, at), at);
+  add_report({name, sums, Reduce::mean, each->type.dtype == DType::boolean, true}, at);
   return *this;
 }
 
@@ -243,16 +252,17 @@ Program& Program::report_confusion(const std::string& name, const Expr& value, c
                                    Place place) {
   Location at = location_of(place);
   Value* counts = model_->confusion(value_of(value, *model_, at), value_of(target, *model_, at), classes, at);
-  add_report(name, counts, static_cast<std::size_t>(Reduce::confusion), at);
+  add_report({name, counts, Reduce::confusion}, at);
   return *this;
 }
 
-void Program::add_report(const std::string& name, Value* value, std::size_t reduce, const Location& at) {
-  check_name(name, at);
-  for (const ProgramRequest::Report& other : model_->programs()[index_].reports)
-    if (other.name == name) throw UserError(at, "program `" + this->name() + "` reports `" + name + "` twice");
+void Program::add_report(ReportRequest report, const Location& at) {
+  check_name(report.name, at);
+  for (const ReportRequest& other : model_->programs()[index_].reports)
+    if (other.name == report.name)
+      throw UserError(at, "program `" + this->name() + "` reports `" + report.name + "` twice");
   ProgramRequest request = model_->program(index_);
-  request.reports.push_back({name, value, static_cast<Reduce>(reduce)});
+  request.reports.push_back(std::move(report));
   model_->check_program(request);
   model_->program(index_) = std::move(request);
 }
@@ -376,7 +386,8 @@ Program Model::evaluate(const std::string& name, const std::string& report, cons
   ProgramRequest request;
   request.name = name;
   request.location = at;
-  request.reports.push_back({report, value_of(value, *builder_, at), Reduce::mean});
+  Value* each = value_of(value, *builder_, at);
+  request.reports.push_back({report, each, Reduce::mean, each->type.dtype == DType::boolean});
   builder_->add_program(std::move(request));
   return {*builder_, builder_->programs().size() - 1};
 }

@@ -17,6 +17,7 @@ namespace gradc {
 struct DataSet {
   std::string format;                                      // of data_formats(); "" without files
   std::vector<std::pair<std::string, std::string>> files;  // input name → path, relative to the data directory
+  std::vector<Location> places;                            // of the files
   std::string generator;                                   // of data_generators(); "" for none
   std::vector<std::pair<std::string, double>> options;     // of the generator: examples, seed, noise, …
   Location location;
@@ -56,9 +57,12 @@ enum class Reduce : std::uint8_t { mean, sum, max, min, sqrt_mean, exp_mean, con
 const std::vector<std::string>& reduce_names();  // in the order of the enum
 
 struct ReportInfo {
-  std::string name;  // of a result: [N] or [N, …]; a scalar counts N times. confusion: counts, [classes, classes]
+  // Of a result: [N] or [N, …]; a scalar counts N times. confusion: counts, [classes, classes]. Weighted: a batch's
+  // sums of weight · value and of weight.
+  std::string name;
   Reduce reduce = Reduce::mean;
   bool boolean = false;  // of each example: better higher
+  bool weighted = false;
 };
 
 // A result of numbers about an array: of norms and the like.

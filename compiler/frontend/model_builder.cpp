@@ -307,12 +307,12 @@ std::string ModelBuilder::batch_symbol() const {
 
 void ModelBuilder::check_program(const ProgramRequest& request) const {
   const std::string batch = batch_symbol();
-  for (const auto& [name, value, reduce] : request.reports) {
+  for (const auto& [name, value, reduce, boolean, weighted] : request.reports) {
     if (name == "loss") throw UserError(request.location, "a report can't be named `loss`, which the objective is");
     if (request.objective && find_state(name))
       throw UserError(request.location, "a report can't be named `" + name + "`, which an entry of the state is");
     const Type& type = value->type;
-    if (reduce != Reduce::confusion && !batch.empty() && type.rank() > 0 && type.shape[0].symbol != batch)
+    if (reduce != Reduce::confusion && !weighted && !batch.empty() && type.rank() > 0 && type.shape[0].symbol != batch)
       throw UserError(request.location, "the report `" + name + "` is " + type.str() +
                                             "; it must be a value per example, with the first dimension " + batch +
                                             ", or a scalar");

@@ -53,6 +53,14 @@ struct Regularizer {
   Location location;
 };
 
+struct ReportRequest {
+  std::string name;
+  Value* value = nullptr;
+  Reduce reduce = Reduce::mean;
+  bool boolean = false;   // truths were given
+  bool weighted = false;  // the value is made by `ModelBuilder::weighted`
+};
+
 // One objective or evaluation, as asked for.
 struct ProgramRequest {
   std::string name;
@@ -60,11 +68,8 @@ struct ProgramRequest {
   bool maximize = false;
   OptimizerChoice optimizer;
   std::vector<std::string> parameters;  // globs; empty: all that are not frozen
-  struct Report {
-    std::string name;
-    Value* value = nullptr;
-    Reduce reduce = Reduce::mean;
-  };
+  Location parameters_location;
+  using Report = ReportRequest;
   std::vector<Report> reports;
   Monitor monitor;
   std::vector<std::pair<std::string, Value*>> outputs;  // handed out as they are
@@ -136,6 +141,9 @@ class ModelBuilder {
   // Counts of (true class, predicted class). Both are classes, or [N, classes] with the highest as the class; `classes`
   // may be 0 where one of them says. UserError where they don't fit.
   Value* confusion(Value* predicted, Value* target, std::int64_t classes, const Location& at);
+  // Σ weight · value and Σ weight of a batch, f64[2]: what has weight 0 does not count, whatever it is. The weight,
+  // numbers or truths, broadcasts to the value, which begins with the batch. UserError where they don't fit.
+  Value* weighted(Value* value, Value* weight, const Location& at);
   void plan(PlanStage stage) { plan_.push_back(std::move(stage)); }
   // Training programs report norms and the like of the parameters and named values that match.
   void watch(std::string glob) { watches_.push_back(std::move(glob)); }

@@ -22,7 +22,7 @@ std::vector<PlanStage> ModelBuilder::complete_plan() const {
       auto found = std::find_if(programs_.begin(), programs_.end(),
                                 [&, wanted = name](const ProgramRequest& request) { return request.name == wanted; });
       if (found == programs_.end())
-        throw UserError(stage.location, "plan: no program is named `" + name + "`" + suggest(name, trains));
+        throw UserError(stage.location, "plan: no program is named `" + name + "`" + suggest_or_list(name, trains));
       if (!found->objective)
         throw UserError(stage.location, "plan: the program `" + name + "` does not train: it has no objective");
       if (!first) first = &*found;
@@ -77,6 +77,26 @@ Classes classes_of(Term x, const char* what, const Location& at) {
 }
 
 }  // namespace
+
+Value* ModelBuilder::weighted(Value* value, Value* weight, const Location& location) {
+  const std::string batch = batch_symbol();
+  const Type& type = value->type;
+  if (type.rank() == 0 || (!batch.empty() && type.shape[0].symbol != batch))
+    throw UserError(location, "a weighted report takes a value for each example, its first dimension " +
+                                  (batch.empty() ? "the batch" : batch) + "; this one is " + type.str());
+  const Shape& narrow = weight->type.shape;
+  bool fits = narrow.size() <= type.rank();
+  for (std::size_t d = 0; fits && d < narrow.size(); ++d)
+    fits = narrow[narrow.size() - 1 - d] == Dim(1) || narrow[narrow.size() - 1 - d] == type.shape[type.rank() - 1 - d];
+  if (!fits)
+    throw UserError(location, "the weight, " + weight->type.str() + ", does not broadcast to the value, " + type.str());
+  Builder& builder = at(location);
+  Term v = cast(builder.term(value), DType::f64);
+  Term w = broadcast(cast(builder.term(weight), DType::f64), type.shape);
+  Term counted = select(gradc::apply("equal", {w, w.like(0)}), w.like(0), w * v);
+  const auto sum = [](Term x) { return reshape(reduce_sum(x, {}), {1}); };
+  return gradc::apply("concatenate", {sum(counted), sum(w)}, {{"axis", std::int64_t{0}}}).value();
+}
 
 Value* ModelBuilder::confusion(Value* predicted, Value* target, std::int64_t classes, const Location& location) {
   Builder& builder = at(location);

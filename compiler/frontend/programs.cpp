@@ -88,12 +88,12 @@ class ProgramWriter {
       function_.add_result({"loss", Role::data}, loss_);
       info.loss = "loss";
     }
-    for (const auto& [name, value, reduce] : request_.reports) {
+    for (const auto& [name, value, reduce, boolean, weighted] : request_.reports) {
       builder_.locations = value->node ? value->node->locations : Locations{};
       Value* mapped = map(value);
       if (!is_float(mapped->type.dtype)) mapped = cast(builder_.term(mapped), DType::f32).value();
       function_.add_result({name, Role::data}, mapped);
-      info.reports.push_back({name, reduce, value->type.dtype == DType::boolean});
+      info.reports.push_back({name, reduce, boolean, weighted});
     }
     for (const auto& [name, value] : request_.outputs) function_.add_result({name, Role::data}, map(value));
     if (!training_) return info;
@@ -453,10 +453,12 @@ void ModelBuilder::write_init(Module& module, const StateLayout& state) const {
 }
 
 void ModelBuilder::check_globs() const {
+  constexpr std::size_t kFew = 12;  // that a message can list
   std::vector<std::string> names = parameter_names();
   auto check = [&](const std::string& glob, const Location& at) {
     if (std::none_of(names.begin(), names.end(), [&](const std::string& name) { return matches(glob, name); }))
-      throw UserError(at, "`" + glob + "` matches no parameter" + suggest(glob, names));
+      throw UserError(at, "`" + glob + "` matches no parameter" +
+                              (names.size() <= kFew ? suggest_or_list(glob, names) : suggest(glob, names)));
   };
   for (const auto& [glob, at] : frozen_) check(glob, at);
   std::vector<std::string> watchable = names;
@@ -470,7 +472,8 @@ void ModelBuilder::check_globs() const {
   for (const Regularizer& regularizer : regularizers_)
     for (const std::string& glob : regularizer.on) check(glob, regularizer.location);
   for (const ProgramRequest& request : programs_)
-    for (const std::string& glob : request.parameters) check(glob, request.location);
+    for (const std::string& glob : request.parameters)
+      check(glob, request.parameters_location.known() ? request.parameters_location : request.location);
 }
 
 std::unique_ptr<ModelGraph> ModelBuilder::graph() const {

@@ -250,11 +250,13 @@ Schema optimizer_schema(const OptimizerSpec& spec) {
 }
 
 Schema report_schema() {
-  return closed({{"value", with_doc(any_of({ref("expression")}), "a value per example")},
-                 {"reduce", with_doc({{"enum", reduce_names()}}, "how one number comes of them; default: mean")},
-                 {"target", with_doc(any_of({ref("expression")}), "confusion: the true classes")},
-                 {"classes", with_doc(any_of({ref("size")}), "confusion: how many")}},
-                {"value"});
+  return closed(
+      {{"value", with_doc(any_of({ref("expression")}), "a value per example")},
+       {"reduce", with_doc({{"enum", reduce_names()}}, "how one number comes of them; default: mean")},
+       {"weight", with_doc(any_of({ref("expression")}), "how often each value counts in the mean; default: 1")},
+       {"target", with_doc(any_of({ref("expression")}), "confusion: the true classes")},
+       {"classes", with_doc(any_of({ref("size")}), "confusion: how many")}},
+      {"value"});
 }
 
 Schema monitor_schema() {

@@ -55,8 +55,10 @@ DataSet SpecReader::read_data_set(const Json& json, const std::string& what) {
     } else if (member.key == "generate") {
       read_generator(member.value, set);
     } else {
-      for (const std::string& file : strings_of(member.value, what + ": `" + member.key + "`"))
+      for (const std::string& file : strings_of(member.value, what + ": `" + member.key + "`")) {
         set.files.emplace_back(member.key, file);
+        set.places.push_back(member.value.location());
+      }
     }
   }
   if (!set.format.empty() && set.files.empty())

@@ -21,6 +21,7 @@ std::vector<ProgramRequest::Report> SpecReader::read_reports(const Json& json, c
       } else {
         SyntaxPtr syntax = expression_of(member.value, what + ": `" + member.key + "`");
         report.value = evaluator(member.value, graph_).value(*syntax);
+        report.boolean = report.value->type.dtype == DType::boolean;
         shown = quote_json(print_resolved(*syntax, graph_));
       }
       report.name = member.key;
@@ -30,6 +31,14 @@ std::vector<ProgramRequest::Report> SpecReader::read_reports(const Json& json, c
   }
   return reports;
 }
+
+namespace {
+
+bool is_mean(Reduce reduce) {
+  return reduce == Reduce::mean || reduce == Reduce::sqrt_mean || reduce == Reduce::exp_mean;
+}
+
+}  // namespace
 
 // { "value": "square(y - t)", "reduce": "sqrt_mean" }
 ProgramRequest::Report SpecReader::read_reduced(const Json& json, const std::string& what, std::string& resolved) {
@@ -45,6 +54,7 @@ ProgramRequest::Report SpecReader::read_reduced(const Json& json, const std::str
   const bool confusion = report.reduce == Reduce::confusion;
   std::vector<std::string> known = {"value", "reduce"};
   if (confusion) known.insert(known.end(), {"target", "classes"});
+  if (is_mean(report.reduce)) known.emplace_back("weight");
   if (!check_keys(json, known, what)) throw Poisoned{};
   JsonMembers shown;
   const auto value_at = [&](const char* key) {
@@ -55,6 +65,11 @@ ProgramRequest::Report SpecReader::read_reduced(const Json& json, const std::str
     return evaluator(*text, graph_).value(*syntax);
   };
   report.value = value_at("value");
+  report.boolean = report.value->type.dtype == DType::boolean;
+  if (json.find("weight") && is_mean(report.reduce)) {
+    report.value = model_->weighted(report.value, value_at("weight"), json.find("weight")->location());
+    report.weighted = true;
+  }
   if (confusion) {
     Value* target = value_at("target");
     std::int64_t classes = 0;

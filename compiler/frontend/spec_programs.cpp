@@ -184,6 +184,7 @@ void SpecReader::read_objective(const Json& json, const std::string& what, Progr
     const Json* globs = json.find("parameters");
     if (!globs) return;
     request.parameters = strings_of(*globs, what + ": `parameters`");
+    request.parameters_location = globs->location();
     shown.emplace_back("parameters", list_text(request.parameters));
   });
   mistakes.rethrow();

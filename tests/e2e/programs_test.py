@@ -147,6 +147,11 @@ class ProgramsTest(CommandTest):
             ({'report': {'r': {'value': 'logits', 'reduce': 'avg'}}}, 'unknown reduction `avg`'),
             ({'report': {'r': {'value': 'logits', 'reduce': 'confusion'}}}, 'needs `target`'),
             ({'report': {'r': {'value': 'logits', 'target': 'sum(x, axis=1)', 'reduce': 'confusion'}}}, 'confusion: its target must be classes'),
+            ({'optimizer': {'kind': 'sgd', 'nesterov': True}}, '`nesterov` looks ahead along the momentum, and `momentum` is 0'),
+            ({'report': {'r': {'value': 'sum(x)', 'weight': 'label'}}}, 'a weighted report takes a value for each example'),
+            ({'report': {'r': {'value': 'label', 'weight': 'x'}}}, 'the weight, f32[N,2], does not broadcast to the value, i32[N]'),
+            ({'report': {'r': {'value': 'x', 'weight': 'logits'}}}, 'the weight, f32[N,3], does not broadcast to the value, f32[N,2]'),
+            ({'report': {'r': {'value': 'x', 'weight': 'x', 'reduce': 'max'}}}, 'unknown key `weight`'),
             ({'report': {'r': {'value': 'label', 'target': 'label', 'reduce': 'confusion'}}}, 'say how many `classes` there are'),
         ]
         for more, wanted in mistakes:
@@ -198,6 +203,38 @@ class ProgramsTest(CommandTest):
         self.assertEqual([[int(n) for n in line.split()] for line in text[at + 2:]],
                          [[i, *row] for i, row in enumerate(counts.tolist())])
         self.assertEqual(len({len(line) for line in text[at + 1:]}), 1)
+
+    def test_weighted_reports_do_not_depend_on_batches(self):
+        random = np.random.default_rng(2)
+        x, t = random.normal(size=(37, 5)).astype('f'), random.integers(0, 2, (37, 5)).astype('i')
+        w = random.integers(0, 4, (37, 5)).astype('f') * (np.arange(5) < random.integers(0, 6, (37, 1)))
+        x[w == 0] = np.inf  # what does not count may be anything
+        for name, array in (('x', x), ('t', t), ('w', w)):
+            np.save(self.folder / f'{name}.npy', array.astype('i' if name == 't' else 'f'))
+        spec = self.write('weighted.json', {
+            'inputs': {'x': 'f32[N,5]', 't': 'i32[N,5]', 'w': 'f32[N,5]'},
+            'parameters': {'b': {'type': 'f32[]', 'init': 1}},
+            'graph': [{'name': 'd', 'value': 'x - cast(t, dtype=f32)'}],
+            'outputs': {'d': 'd'},
+            'programs': {'train': {'minimize': 'b ** 2 + 0 * sum(w)', 'optimizer': 'sgd', 'epochs': 1}, 'test': {'report': {
+                'mean': {'value': 'd', 'weight': 'w'},
+                'rmse': {'value': 'square(d)', 'weight': 'w', 'reduce': 'sqrt_mean'},
+                'perplexity': {'value': 'd', 'weight': 'w > 0', 'reduce': 'exp_mean'},
+                'right': {'value': '(x > 0) == (t > 0)', 'weight': 'w'},
+                'rows': {'value': 'x * 0 + 2', 'weight': 'cast(w > 1, dtype=i32)'},
+                'nothing': {'value': 'd', 'weight': 'w * 0'}}}},
+            'data': {split: {'format': 'npy', 'x': 'x.npy', 't': 't.npy', 'w': 'w.npy'} for split in ('train', 'test')}})
+        counted = w > 0
+        d, v = (x - t)[counted].astype('d'), w[counted].astype('d')
+        expected = {'mean': (v * d).sum() / v.sum(), 'rmse': np.sqrt((v * d**2).sum() / v.sum()), 'perplexity': np.exp(d.mean()),
+                    'right': (v * ((x > 0) == (t > 0))[counted]).sum() / v.sum(), 'rows': 2}
+        for batch in (1, 8, 37):
+            run = f'run-{batch}'
+            self.run_command('train', spec, '-o', run, '--data', '.', '--batch', batch, '--quiet', check=0)
+            found = self.lines(run)[-1]['test']
+            for name, value in expected.items():
+                self.assertAlmostEqual(found[name], value, delta=1e-6 * abs(value), msg=name)  # values are f32
+            self.assertIsNone(found['nothing'])
 
     def test_watching_changes_no_bit_of_the_training(self):
         self.train('plain')

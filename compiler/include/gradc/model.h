@@ -14,6 +14,7 @@
 namespace gradc {
 
 struct ModelGraph;
+struct ReportRequest;
 
 inline namespace api {
 
@@ -77,6 +78,9 @@ class Program {
   // exp_mean.
   Program& report(const std::string& name, const Expr& value, const std::string& reduce = "mean",
                   Place at = Place::current());
+  // The mean of a value over all examples of a data set, each counted as often as its weight says: Σ weight · value /
+  // Σ weight. The weight broadcasts to the value; what has weight 0 does not count.
+  Program& report_weighted(const std::string& name, const Expr& value, const Expr& weight, Place at = Place::current());
   // Counts of (true class, predicted class); both are classes, or [N, classes] with the highest as the class.
   Program& report_confusion(const std::string& name, const Expr& value, const Expr& target, std::int64_t classes = 0,
                             Place at = Place::current());
@@ -91,7 +95,7 @@ class Program {
   Program& accumulate(std::int64_t batches);
 
  private:
-  void add_report(const std::string& name, Value* value, std::size_t reduce, const Location& at);
+  void add_report(ReportRequest report, const Location& at);
 
   ModelBuilder* model_;
   std::size_t index_;

@@ -47,12 +47,15 @@ std::optional<double> metric(const Metrics& metrics, std::string_view name);
 enum class Reduce : std::uint8_t { mean, sum, max, min, sqrt_mean, exp_mean, confusion };
 
 // An output that is reported: an array of values per example, [N] or [N, …]. Of a scalar the means count it once for
-// every example, `sum` once for every batch. `confusion`: a matrix of counts, added up.
+// every example, `sum` once for every batch. `confusion`: a matrix of counts, added up. Weighted: the output is two
+// numbers, a batch's sums of weight · value and of weight; the means are quotients of their totals.
 struct Report {
   std::string name;
   Reduce reduce = Reduce::mean;
-  Report(std::string n, Reduce r = Reduce::mean) : name(std::move(n)), reduce(r) {}  // NOLINT: a name is a report
-  Report(const char* n) : name(n) {}                                                 // NOLINT
+  bool weighted = false;
+  Report(std::string n, Reduce r = Reduce::mean, bool w = false)  // NOLINT: a name is a report
+      : name(std::move(n)), reduce(r), weighted(w) {}
+  Report(const char* n) : name(n) {}  // NOLINT
 };
 
 // An output whose numbers are averaged over the steps of an epoch: norms and the like of the array `name`.
