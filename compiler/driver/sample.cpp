@@ -10,6 +10,13 @@ namespace gradc::driver {
 
 namespace {
 
+// Line ends and the like by their escapes.
+std::string printable(const std::string& text) {
+  std::string result;
+  for (const char c : text) result += c == '\n' ? "\\n" : c == '\t' ? "\\t" : std::string(1, c);
+  return result;
+}
+
 // Tokens as characters, up to where each sequence stops.
 std::string text_of(const runtime::Column& column, const std::string& vocabulary, std::optional<std::int64_t> stop) {
   std::string text;
@@ -26,12 +33,48 @@ std::string text_of(const runtime::Column& column, const std::string& vocabulary
   return text;
 }
 
+// The length of the UTF-8 character that begins there; of what is none, one byte.
+std::size_t character_length(const std::string& text, std::size_t at) {
+  const auto first = static_cast<unsigned char>(text[at]);
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 1;
+  for (std::size_t i = 1; i < length; ++i)
+    if (at + i >= text.size() || (static_cast<unsigned char>(text[at + i]) & 0xc0) != 0x80) return 1;
+  return length;
+}
+
+// A prompt as the tokens of the vocabulary in the weights: "[18, 47]".
+std::string prompt_tokens(const std::string& prompt, const std::string& weights) {
+  if (weights.empty())
+    throw UserError(Location(), "--prompt: the characters are numbered by the vocabulary in --weights");
+  const std::string vocabulary = vocabulary_in({weights});
+  if (vocabulary.empty())
+    throw UserError(Location(), "--prompt: " + weights + " has no vocabulary; its model was not trained on text");
+  std::string tokens, lacking;
+  for (std::size_t i = 0, length = 0; i < prompt.size(); i += length) {
+    length = character_length(prompt, i);
+    const std::string character = prompt.substr(i, length);
+    const std::string shown = character == "\n" ? "`\\n`" : "`" + character + "`";
+    for (const char byte : character) {
+      const std::size_t token = vocabulary.find(byte);
+      if (token != std::string::npos)
+        tokens += (tokens.empty() ? "" : ", ") + std::to_string(token);
+      else if (lacking.find(shown) == std::string::npos)
+        lacking += (lacking.empty() ? "" : ", ") + shown;
+    }
+  }
+  if (!lacking.empty())
+    throw UserError(Location(), "--prompt: the vocabulary of " + weights + " lacks " + lacking + "; it has `" +
+                                    printable(vocabulary) + "`");
+  return "[" + tokens + "]";
+}
+
 struct Arguments {
   SpecArguments spec;
   CompileArguments compile;
   std::vector<std::string> inputs;
   std::string weights, output = "-";
   std::string temperature, length;
+  std::optional<std::string> prompt;
   std::int64_t count = 0, seed = 0;
   int threads = 1;
   GridRequest grid;
@@ -117,11 +160,16 @@ void add_sample(CLI::App& app, Session& session) {
                    "of a sequence: less than 1 draws likelier tokens more often, 0 the likeliest; default: the spec's")
       ->check(CLI::Number);
   command->add_option("--length", given->length, "rounds of a sequence; default: the spec's")->check(integer(1));
+  command
+      ->add_option("--prompt", given->prompt,
+                   "of a sequence of text: what it begins with; counts as a part of its length")
+      ->type_name("TEXT");
   given->compile.add_to(*command, false);
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       if (!given->temperature.empty()) given->spec.set.push_back("sample.temperature=" + given->temperature);
       if (!given->length.empty()) given->spec.set.push_back("sample.length=" + given->length);
+      if (given->prompt) given->spec.set.push_back("sample.prompt=" + prompt_tokens(*given->prompt, given->weights));
       std::unique_ptr<ModelGraph> model = given->spec.load(session);
       return model ? run(*model, *given) : kUserMistake;
     };

@@ -398,14 +398,16 @@ std::string json_schema() {
   properties["programs"] = map_of(program_schema());
   properties["plan"] = with_doc(list_of(stage_schema()), "stages of training, one after the other");
   Schema carried = closed({{"start", ref("expression")}, {"next", ref("expression")}}, {"start", "next"});
-  Schema sequence = closed({{"carry", map_of(carried)},
-                            {"graph", list_of(ref("node"))},
-                            {"draw", with_doc(any_of({ref("expression")}), "logits of the token that a round draws")},
-                            {"emit", with_doc(any_of({ref("expression")}), "default: drawn")},
-                            {"length", with_doc(any_of({ref("size")}), "rounds")},
-                            {"stop", with_doc(any_of({ref("integer")}), "the token that ends a sequence")},
-                            {"temperature", {{"type", {"number", "string"}}, {"default", 1}}}},
-                           {"length"});
+  Schema sequence =
+      closed({{"carry", map_of(carried)},
+              {"graph", list_of(ref("node"))},
+              {"draw", with_doc(any_of({ref("expression")}), "logits of the token that a round draws")},
+              {"emit", with_doc(any_of({ref("expression")}), "default: drawn")},
+              {"length", with_doc(any_of({ref("size")}), "rounds")},
+              {"stop", with_doc(any_of({ref("integer")}), "the token that ends a sequence")},
+              {"prompt", with_doc(list_of(ref("integer")), "tokens that the first rounds take instead of drawing")},
+              {"temperature", {{"type", {"number", "string"}}, {"default", 1}}}},
+             {"length"});
   properties["sample"] = with_doc(any_of({closed({{"outputs", map_of(ref("expression"))}}, {"outputs"}), sequence}),
                                   "what `gradc sample` draws, in evaluation mode");
   properties["data"] = closed({{"train", ref("data_set")},

@@ -1,6 +1,7 @@
 // Reads a spec section by section into a ModelBuilder. Mistakes are collected; what depends on one is passed over.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 #include <map>
@@ -43,7 +44,8 @@ struct NodeDeclaration {
   std::string block_name;
   const Json* loop = nullptr;  // what stands under `scan`, `while` or `cond`, …
   std::string loop_kind;       // … and which of these
-  std::map<std::string, std::vector<std::pair<const Json*, SyntaxPtr>>> expressions;  // operands, "value"
+  std::map<std::string, std::vector<std::pair<const Json*, std::shared_ptr<const Syntax>>>>
+      expressions;  // "value", operands
   bool takes_previous = false;
   bool poisoned = false;           // its declaration has a mistake
   std::vector<std::size_t> needs;  // nodes of the same list
@@ -128,7 +130,12 @@ class SpecReader {
       f();
       return true;
     } catch (const UserError& error) {
-      for (const Diagnostic& diagnostic : error.diagnostics()) diagnostics_.append(diagnostic);
+      for (Diagnostic diagnostic : error.diagnostics()) {
+        constexpr std::size_t kMost = 4;  // of nested blocks the innermost ones
+        const auto end = uses_.rbegin() + static_cast<std::ptrdiff_t>(std::min(uses_.size(), kMost));
+        diagnostic.notes.insert(diagnostic.notes.end(), uses_.rbegin(), end);
+        diagnostics_.append(std::move(diagnostic));
+      }
     } catch (const Poisoned&) {
       poisoned_ = true;
     }
@@ -145,6 +152,16 @@ class SpecReader {
     std::size_t hidden = 0;  // how much of `names` the resolved text leaves out: the loop around it
   };
   static constexpr int kBlockDepth = 32;
+  std::vector<Diagnostic> uses_;  // notes: the blocks that are being built, the outermost first
+  struct Use {
+    std::vector<Diagnostic>& uses;
+    Use(std::vector<Diagnostic>& all, const Location& at, std::string note) : uses(all) {
+      uses.push_back({Severity::note, at, std::move(note), {}});
+    }
+    ~Use() { uses.pop_back(); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+  };
   struct BuiltNode {
     Operand operand{0.0};
     bool poisoned = true;
@@ -230,6 +247,8 @@ class SpecReader {
     std::int64_t length = 0;
     double temperature = 1;
     std::optional<std::int64_t> stop;
+    std::vector<std::int64_t> prompt;  // the first tokens, which are given
+    Location prompt_at;
   };
   SequenceSpec read_sequence_numbers(const Json& json);
   std::vector<LoopValue> read_starts(const Json& carry, std::vector<std::string>& resolved);

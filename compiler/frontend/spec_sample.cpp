@@ -26,6 +26,26 @@ Value* draw_token(ModelBuilder& model, Value* logits, double temperature, const 
   return apply("argmax", {scores}, {{"axis", std::int64_t{-1}}}).value();
 }
 
+// In the first rounds the tokens of the prompt, then what was drawn.
+Value* after_prompt(ModelBuilder& model, Value* drawn, Value* index, const std::vector<std::int64_t>& prompt,
+                    const Location& at) {
+  Builder& builder = model.at(at);
+  Tensor tokens(Type{DType::i32, {Dim(std::ssize(prompt))}});
+  for (std::int64_t i = 0; i < std::ssize(prompt); ++i) tokens.set_integer(i, prompt[static_cast<std::size_t>(i)]);
+  Term round = builder.term(index), free = builder.term(drawn);
+  Term given = apply("gather", {builder.term(builder.constant(std::move(tokens))), round});
+  Term prompted = apply("less", {round, round.like(static_cast<double>(prompt.size()))});
+  return select(prompted, given, free).value();
+}
+
+void check_prompt(const std::vector<std::int64_t>& prompt, const Type& logits, const Location& at) {
+  const Dim& tokens = logits.shape.back();
+  for (const std::int64_t token : prompt)
+    if (token > 0x7fffffff || (tokens.is_static() && token >= tokens.factor))
+      throw UserError(at, "sample: `prompt` has the token " + std::to_string(token) + ", and `draw` is " +
+                              logits.str() + ": tokens are below " + tokens.str());
+}
+
 }  // namespace
 
 void SpecReader::read_sample() {
@@ -34,8 +54,13 @@ void SpecReader::read_sample() {
   guarded([&] {
     const bool sequence = json->find("carry") || json->find("draw") || json->find("emit");
     const std::vector<std::string> known =
-        sequence ? std::vector<std::string>{"carry", "graph", "draw", "emit", "length", "stop", "temperature"}
+        sequence ? std::vector<std::string>{"carry", "graph", "draw", "emit", "length", "stop", "prompt", "temperature"}
                  : std::vector<std::string>{"outputs"};
+    for (const char* key : {"length", "stop", "prompt", "temperature"})
+      if (const Json* given = json->find(key); given && !sequence)
+        throw UserError(given->location(),
+                        "sample: `" + std::string(key) +
+                            "` is of a sequence, which has `carry` and `draw`; this one draws `outputs`");
     if (!check_keys(*json, known, "sample")) throw Poisoned{};
     ProgramRequest request;
     request.name = "sample";
@@ -51,6 +76,7 @@ void SpecReader::read_sample() {
                         "sequence `carry`, `draw` and `length`");
       std::vector<std::pair<std::string, std::string>> shown;
       request.outputs = read_results(*outputs, "sample: `outputs`", shown);
+      if (request.outputs.empty() && !outputs->members.empty()) throw Poisoned{};
       if (request.outputs.empty()) throw UserError(outputs->location(), "sample: `outputs` names nothing");
       resolved_.sample = "{ \"outputs\": " + object_text(shown) + " }";
     }
@@ -66,6 +92,21 @@ SpecReader::SequenceSpec SpecReader::read_sequence_numbers(const Json& json) {
   if (const Json* stop = json.find("stop")) {
     spec.stop = integer_of(*stop, globals_, "sample: `stop`", 0);
     model_->stop_sample_at(*spec.stop);
+  }
+  if (const Json* prompt = json.find("prompt")) {
+    spec.prompt_at = prompt->location();
+    if (!expect(*prompt, Json::Kind::array, "sample: `prompt`")) throw Poisoned{};
+    if (!json.find("draw"))
+      throw UserError(spec.prompt_at, "sample: a `prompt` takes the place of what is drawn; give `draw`");
+    for (const Json& item : prompt->items) {
+      spec.prompt.push_back(integer_of(item, globals_, "sample: `prompt`", 0));
+      if (spec.prompt.back() == spec.stop)
+        throw UserError(item.location(),
+                        "sample: `prompt` has " + std::to_string(*spec.stop) + ", the token at which a sequence stops");
+    }
+    if (std::ssize(spec.prompt) > spec.length)
+      throw UserError(spec.prompt_at, "sample: `prompt` has " + std::to_string(spec.prompt.size()) +
+                                          " tokens, more than the `length` of " + std::to_string(spec.length));
   }
   if (const Json* given = json.find("temperature")) {
     spec.temperature = number_of(*given, globals_, "sample: `temperature`");
@@ -113,6 +154,10 @@ LoopStep SpecReader::read_round(const Json& json, const SequenceSpec& spec, cons
     const LoopValue logits = value_of(*draw, "sample: `draw`", text);
     if (!logits.operand.value) throw UserError(draw->location(), "sample: `draw` is a number, it takes logits");
     Value* drawn = draw_token(*model_, logits.operand.value, spec.temperature, draw->location());
+    if (!spec.prompt.empty()) {
+      check_prompt(spec.prompt, logits.operand.value->type, spec.prompt_at);
+      drawn = after_prompt(*model_, drawn, scope.names["index"].operand.value, spec.prompt, spec.prompt_at);
+    }
     bind_loop_names(scope, {{"drawn", drawn, draw->location()}}, {drawn});
     shown.emplace_back("draw", text);
   }
@@ -131,6 +176,11 @@ LoopStep SpecReader::read_round(const Json& json, const SequenceSpec& spec, cons
   if (json.find("graph")) shown.emplace_back("graph", resolved_body());
   shown.emplace_back("length", std::to_string(spec.length));
   if (spec.stop) shown.emplace_back("stop", std::to_string(*spec.stop));
+  if (!spec.prompt.empty()) {
+    std::string tokens;
+    for (const std::int64_t token : spec.prompt) tokens += (tokens.empty() ? "" : ", ") + std::to_string(token);
+    shown.emplace_back("prompt", "[" + tokens + "]");
+  }
   shown.emplace_back("temperature", number_text(spec.temperature));
   resolved_.sample = object_text(shown);
   return step;

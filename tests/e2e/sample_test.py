@@ -113,6 +113,31 @@ class Sequences(CommandTest):
         np.testing.assert_array_equal(drawn, self.tokens('--count', 4000, '--temperature', 0.5, '--threads', 2))
         self.assertFalse(np.array_equal(drawn, self.tokens('--count', 4000, '--temperature', 0.5, '--seed', 1)))
 
+    def test_a_prompt_begins_the_sequence(self):
+        # After b comes a at temperature 0, then b again.
+        self.assertEqual(self.sample('--temperature', 0, '--count', 2, '--prompt', 'bb'), 'bb\nbb\n')
+        np.testing.assert_array_equal(self.tokens('--temperature', 0, '--count', 2, '--prompt', 'ba'), [[2, 1, 2, 0, 1, 2]] * 2)
+        drawn = self.tokens('--count', 4000, '--prompt', 'aa')
+        np.testing.assert_array_equal(drawn[:, :2], [[1, 1]] * 4000)
+        expected = np.exp(self.TABLE[1]) / np.exp(self.TABLE[1]).sum()
+        np.testing.assert_allclose(np.bincount(drawn[:, 2], minlength=3) / 4000, expected, atol=0.04)
+        self.assertEqual(self.sample('--prompt', '', '--count', 3), self.sample('--count', 3))
+
+    def test_mistakes_in_a_prompt(self):
+        def error(*arguments, weights=('--weights', 'run/last.safetensors')):
+            return self.run_command('sample', self.spec, *weights, *arguments, check=1).stderr
+        self.assertIn('lacks `c`, `é`; it has `\\nab`', error('--prompt', 'acébc'))
+        self.assertIn('the token at which a sequence stops', error('--prompt', 'a\nb'))
+        self.assertIn('more than the `length` of 6', error('--prompt', 'abababa'))
+        self.assertIn('by the vocabulary in --weights', error('--prompt', 'a', weights=()))
+        spec = json.loads(self.spec.read_text())
+        spec['sample']['prompt'] = [1, 3]
+        done = self.run_command('check', self.write('bad.json', spec), check=1)
+        self.assertIn('`prompt` has the token 3', done.stderr)
+        spec['sample'] = {'outputs': {'y': 'logits'}, 'prompt': [1]}
+        done = self.run_command('check', self.write('bad.json', spec), check=1)
+        self.assertIn('`prompt` is of a sequence', done.stderr)
+
     def test_what_is_emitted_may_be_a_number(self):
         spec = json.loads(self.spec.read_text())
         spec['sample'] = {'carry': {'h': {'start': 'random_normal(key, step, shape=[N,2]) * 0 + 1', 'next': 'h * 0.5 + cast(index, dtype=f32)'}},
