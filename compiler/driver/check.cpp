@@ -134,6 +134,20 @@ std::vector<Probe> compare(const ModelGraph& model, const ProgramInfo& program, 
   return probes;
 }
 
+// What has no derivative, or does not fit once sizes are known, is an error of the spec too: every program is
+// specialised to a batch and differentiated.
+void check_programs(const ModelGraph& model, const Arguments& given) {
+  std::int64_t batch = given.batch;
+  for (const ProgramInfo& program : model.programs) batch = std::max(batch, program.batch);
+  auto module = clone_module(*model.module);
+  for (const auto& function : module->functions)
+    for (const auto& parameter : function->body.parameters)
+      for (const Dim& dim : parameter->type.shape)
+        if (!dim.is_static() && dim.symbol != model.batch_symbol) return;
+  specialize(*module, batch_binding(model, batch), {});
+  differentiate(*module, {});
+}
+
 int check_gradients(const ModelGraph& model, const Arguments& given) {
   constexpr double kTolerance = 1e-4;  // central differences of step 1e-5 in f64; kinks within a step show as more
   bool good = true;
@@ -174,6 +188,7 @@ void add_check(CLI::App& app, Session& session) {
       if (!model) return kUserMistake;
       if (given->resolved) std::cout << model->resolved << "\n";
       if (given->gradients) return check_gradients(*model, *given);
+      check_programs(*model, *given);
       if (!given->resolved && !session.quiet) std::cerr << model->name << ": no mistakes found\n";
       return kDone;
     };

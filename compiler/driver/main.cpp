@@ -47,15 +47,17 @@ int run(Session& session) {
 }
 
 // CLI11 says of `gradc trian` only that a subcommand is missing.
-void check_subcommand(const CLI::App& app, int argc, char** argv) {
+void check_subcommand(const CLI::App& app, int argc, char** argv, int first = 1) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(command->get_name());
-  int first = 1;
+  if (names.empty()) return;
   while (first < argc && argv[first][0] == '-') ++first;
-  if (first < argc && std::find(names.begin(), names.end(), argv[first]) == names.end())
-    throw UserError(Location(),
-                    "there is no subcommand `" + std::string(argv[first]) + "`" + suggest_or_list(argv[first], names));
+  if (first >= argc) return;
+  if (std::find(names.begin(), names.end(), argv[first]) == names.end())
+    throw UserError(Location(), (app.get_parent() ? app.get_name() + ": " : "") + "there is no subcommand `" +
+                                    std::string(argv[first]) + "`" + suggest_or_list(argv[first], names));
+  check_subcommand(*app.get_subcommand(argv[first]), argc, argv, first + 1);
 }
 
 // In the style of all other messages.

@@ -25,6 +25,16 @@ std::vector<std::string> Scope::all_names() const {
   return all;
 }
 
+std::string Scope::advice(std::string_view unknown) const {
+  for (const Scope* scope = this; scope; scope = scope->outer)
+    if (auto found = scope->within.find(unknown); found != scope->within.end())
+      return "; it stands inside of `" + found->second + "`, whose results alone are known here";
+  std::string advice = suggest(unknown, all_names());
+  for (const Scope* scope = this; scope && advice.empty(); scope = scope->outer)
+    if (!scope->rule.empty()) advice = "; " + scope->rule;
+  return advice;
+}
+
 namespace {
 
 std::string not_an_integer(double n) {
@@ -213,10 +223,9 @@ Operand Evaluator::name(const Syntax& syntax) {
     if (entry->poisoned) throw Poisoned{};
     if (entry->operand.several) fail(syntax, several_results(*entry->operand.value->node, text.substr(0, dot)));
   }
-  std::vector<std::string> names = scope_.all_names();
-  for (std::string& parameter : model_.parameter_names()) names.push_back(std::move(parameter));
   if (Registry::get().find(text)) fail(syntax, "`" + text + "` is an op; apply it, as in " + text + "(x)");
-  fail(syntax, "unknown name `" + text + "`" + suggest(text, names));
+  const std::string advice = scope_.advice(text);
+  fail(syntax, "unknown name `" + text + "`" + (advice.empty() ? suggest(text, model_.parameter_names()) : advice));
 }
 
 Operand Evaluator::apply(std::string_view op, std::vector<Operand> operands, const Syntax& syntax) {
@@ -323,6 +332,7 @@ Operand Evaluator::apply_function(const UserFunction& function, const std::vecto
   if (active_.contains(function.name)) throw UserError(at, "function `" + function.name + "` calls itself");
   Scope inner;
   inner.outer = &globals_;
+  inner.rule = "a function reads its operands, its arguments and variables only";
   for (const auto& [name, preset] : function.arguments) {
     auto given = arguments.find(name);
     inner.names[name] = {Operand(given == arguments.end() ? preset : given->second)};

@@ -37,9 +37,12 @@ struct Scope {
   const Scope* outer = nullptr;
   std::map<std::string, Entry, std::less<>> names;
   std::string prefix;  // of parameters that belong here: "3a."
+  std::string rule;    // what is read here, said where a name is unknown: "a function reads …"; "": that of `outer`
+  std::map<std::string, std::string, std::less<>> within;  // names inside of loops that stand here: which loop
 
   const Entry* find(std::string_view name) const;
   std::vector<std::string> all_names() const;
+  std::string advice(std::string_view unknown) const;  // "; it is a node inside of `loop`, …", "; a function reads …"
 };
 
 using Functions = std::map<std::string, UserFunction, std::less<>>;

@@ -148,7 +148,13 @@ void SpecReader::choose_kind(NodeDeclaration& node, const Json& list, const Grap
       return;
     }
   }
-  throw UserError(json.find("share")->location(), "`share` must name a layer or a block, `" + node.share + "` is none");
+  std::vector<std::string> names;
+  for (const auto& [name, layer] : built_layers_) names.push_back(name);
+  for (const auto& [name, block] : built_blocks_) names.push_back(name);
+  for (const Json& item : list.items)
+    if (const Json* name = item.find("name"); name && name->is(Json::Kind::string)) names.push_back(name->text);
+  throw UserError(json.find("share")->location(),
+                  "`share` must name a layer or a block, `" + node.share + "` is none" + suggest(node.share, names));
 }
 
 void SpecReader::read_expressions(NodeDeclaration& node) {
@@ -370,15 +376,19 @@ std::vector<SpecReader::BuiltNode> SpecReader::read_graph(const Json& list, cons
 Operand SpecReader::build_node(const NodeDeclaration& node, const GraphPlace& place, Before before) {
   if (!node.repeated) return build_copy(node, place, before, node.name);
   Operand result(before.value);
+  // The first copy takes the first operand that is given, the others the copy before.
+  NodeDeclaration next = node;
+  if (const std::vector<std::string> operands = operand_names(node); !operands.empty())
+    next.expressions.erase(operands[0]);
+  else if (node.repeat > 1)
+    throw UserError(node.json->member("repeat")->location(),
+                    "copies are chained through their first operand, and this node has none");
   for (std::int64_t i = 0; i < node.repeat; ++i) {
     std::string name = node.name.empty() ? "" : node.name + "." + std::to_string(i);
-    if (i > 0 && !node.takes_previous)
-      throw UserError(node.json->member("repeat")->location(),
-                      "copies are chained through their first operand, which must not be given");
     if (++nodes_built_ > kMaxNodes)
       throw UserError(node.json->location(), "the graph has more than " + std::to_string(kMaxNodes) + " nodes");
     if (result.several) refuse_several(node, node, result.value);
-    result = build_copy(node, place, {result.value, i == 0 && before.poisoned}, name);
+    result = build_copy(i == 0 ? node : next, place, {result.value, i == 0 && before.poisoned}, name);
     if (!name.empty()) place.scope.names[name] = {result};
   }
   return result;
@@ -641,6 +651,7 @@ Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& p
   mistakes.watch([&] { operands = operands_of(node, place, before, unused); });
   Scope inner;
   inner.outer = &globals_;
+  inner.rule = "a block reads its operands, its arguments, its own nodes and variables";
   GraphPlace inside{inner,        place.names + name + ".", place.parameters + name + ".",
                     place.shared, place.depth + 1,          place.hidden};
   std::map<std::string, double> arguments;
@@ -669,8 +680,11 @@ Operand SpecReader::build_block(const NodeDeclaration& node, const GraphPlace& p
   for (const auto& [argument, value] : arguments) inner.names[argument] = {Operand(value)};
   for (std::size_t i = 0; i < operands.size(); ++i) inner.names[node.block->operands[i]] = {operands[i]};
   built_blocks_.emplace(place.names + name, std::pair(node.block, arguments));
-  std::vector<BuiltNode> built =
-      read_graph(*node.block->graph, inside, {operands.empty() ? nullptr : operands[0].value});
+  std::vector<BuiltNode> built;
+  {
+    const Use use(uses_, json.location(), "in this use of block `" + node.block_name + "`, as `" + name + "`");
+    built = read_graph(*node.block->graph, inside, {operands.empty() ? nullptr : operands[0].value});
+  }
   for (const auto& [local, entry] : inner.names)
     if (!arguments.contains(local) && !std::count(node.block->operands.begin(), node.block->operands.end(), local))
       place.scope.names[name + "." + local] = entry;

@@ -148,8 +148,8 @@ void SpecReader::mix_inputs(PreparedInputs& inputs) {
           if (known == other && known != name) found = &candidate;
         }
         if (!found)
-          throw UserError(prepared.mixup->location,
-                          "mixup: `with` names `" + other + "`, which is no other input" + suggest(other, names));
+          throw UserError(prepared.mixup->location, "mixup: `with` names `" + other + "`, which is no other input" +
+                                                        suggest_or_list(other, names));
         mixed.push_back(found);
       }
       std::vector<Value*> values;

@@ -165,6 +165,7 @@ void SpecReader::inside_loop(const NodeDeclaration& node, const GraphPlace& plac
     throw;
   }
   restore();
+  for (const auto& [name, entry] : scope.names) place.scope.within.emplace(name, node.name);
 }
 
 void SpecReader::bind_loop_names(Scope& scope, const std::vector<LoopValue>& names, const LoopValues& values) {

@@ -67,6 +67,10 @@ OptimizerChoice SpecReader::read_optimizer(const Json& json) {
     if (const Json* given = json.find(flag))
       mistakes.watch([&] { choice.flags[flag] = boolean_of(*given, spec->name + ": `" + flag + "`"); });
   mistakes.rethrow();
+  if (choice.flags.contains("nesterov") && choice.flag("nesterov") && choice.number("momentum") == 0 &&
+      !choice.schedules.contains("momentum"))
+    throw UserError(json.find("nesterov")->location(),
+                    spec->name + ": `nesterov` looks ahead along the momentum, and `momentum` is 0");
   return choice;
 }
 

@@ -30,7 +30,10 @@ bool SpecReader::check_keys(const Json& object, const std::vector<std::string>& 
   bool good = true;
   for (const JsonMember& member : object.members) {
     if (std::count(known.begin(), known.end(), member.key)) continue;
-    diagnostics_.error(member.location(), what + ": unknown key `" + member.key + "`" + suggest(member.key, known));
+    constexpr std::size_t kFew = 12;  // that a message can list
+    diagnostics_.error(member.location(),
+                       what + ": unknown key `" + member.key + "`" +
+                           (known.size() <= kFew ? suggest_or_list(member.key, known) : suggest(member.key, known)));
     good = false;
   }
   return good;
@@ -179,6 +182,9 @@ LayerValue SpecReader::layer_value_of(const Json& json, const LayerAttribute& sp
       return list(1);
     case LayerAttributeKind::padding:
       if (json.is(Json::Kind::string) && json.text == "same") return std::string("same");
+      if (json.is(Json::Kind::string) && is_identifier(json.text) && !scope.find(json.text))
+        throw UserError(json.location(),
+                        what + " must be sizes or \"same\", got " + json.describe() + suggest(json.text, {"same"}));
       return list(0);
     case LayerAttributeKind::choice:
       return string_of(json, what);

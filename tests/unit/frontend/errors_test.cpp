@@ -84,7 +84,7 @@ TEST_CASE("windows must fit") {
         "3:78: conv2d: 2 groups divide not both the 3 channels of its input and its 4 filters\n"
         "  1:30: `i` is f32[N,3,32,32], from here\n");
   CHECK(node_errors(R"({"op": "conv2d", "name": "c", "x": "i", "filters": 4, "kernel": 3, "padding": "sane"})") ==
-        "3:80: unknown name `sane`\n");
+        "3:79: conv2d: `padding` must be sizes or \"same\", got \"sane\"; did you mean `same`?\n");
 }
 
 TEST_CASE("hostile numbers") {
@@ -154,7 +154,10 @@ TEST_CASE("malformed expressions are shown inside the string") {
   CHECK(
       errors(
           R"j("functions": {"f": {"value": "x + q"}, "g": {"value": "f(x) + g(x)"}}, "outputs": {"y": "f(x)", "z": "g(x)"})j") ==
-      "2:35: unknown name `q`\n  2:90: in this use of `f`\n2:35: unknown name `q`\n  2:56: in this use of `f`\n"
+      "2:35: unknown name `q`; a function reads its operands, its arguments and variables only\n  2:90: in this use of "
+      "`f`\n2:35: unknown name `q`; a function reads its operands, its arguments and variables only\n  2:56: in this "
+      "use "
+      "of `f`\n"
       "  2:103: in this use of `g`\n2:63: function `g` calls itself\n  2:103: in this use of `g`\n");
 }
 
@@ -183,9 +186,11 @@ TEST_CASE("mistakes in blocks") {
   {"block": "bb", "name": "3a", "x": "x"},
   {"block": "r", "name": "4a", "x": "x"},
   {"block": "b", "x": "x", "c": 3}])") ==
-        "5:50: block `b`: unknown key `d`\n6:13: unknown block `bb`; did you mean `b`?\n"
+        "5:50: block `b`: unknown key `d`; known: name, block, share, repeat, x, c\n6:13: unknown block `bb`; did you mean `b`?\n"
         "4:3: block `b`: the argument `c` is missing\n"
         "3:19: block `r`: blocks are nested deeper than 32 levels; does it contain itself?\n"
+        "  3:19: in this use of block `r`, as `r`\n  3:19: in this use of block `r`, as `r`\n"
+        "  3:19: in this use of block `r`, as `r`\n  3:19: in this use of block `r`, as `r`\n"
         "8:3: block `b` owns parameters and needs a `name`\n");
 }
 
@@ -207,7 +212,7 @@ TEST_CASE("mistakes in programs, optimizers and regularisers") {
         "2:36: program `train` has nothing to train: its objective depends on no parameter that is named and not "
         "frozen\n");
   CHECK(errors(R"j("parameters": {"w": "f32[3]"}, "freeze": "v*", "programs": {"train": {"minimize": "sum(w)"}})j") ==
-        "2:42: `v*` matches no parameter\n");
+        "2:42: `v*` matches no parameter; known: w\n");
   CHECK(errors(R"j("parameters": {"w": "f32[3]"}, "regularize": [{"l2": -1}])j") ==
         "2:54: regularize: `l2` is negative: -1\n");
   CHECK(errors(R"j("programs": {"t": {"report": {"loss": "x"}}})j") ==

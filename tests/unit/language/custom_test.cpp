@@ -66,7 +66,7 @@ TEST_CASE("mistakes in functions with a gradient") {
   CHECK(error(R"j({"operands": ["x", "k"], "value": "x * k", "gradient": {"x": "cotangent * k"}})j", "f(x, w)") ==
         "2:56: function `f`: `gradient` lacks `k`; \"0\" says that there is none by it\n");
   CHECK(error(R"j({"value": "x * 2", "gradient": {"y": "cotangent"}})j") ==
-        "2:33: function `f`: `gradient`: unknown key `y`\n");
+        "2:33: function `f`: `gradient`: unknown key `y`; known: x\n");
   CHECK(
       error(R"j({"value": "x * w", "gradient": {"x": "cotangent"}})j") ==
       "2:14: `f` has a gradient of its own, so it can read its operands only; `w` is from outside: make it an operand\n"
