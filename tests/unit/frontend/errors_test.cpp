@@ -186,7 +186,8 @@ TEST_CASE("mistakes in blocks") {
   {"block": "bb", "name": "3a", "x": "x"},
   {"block": "r", "name": "4a", "x": "x"},
   {"block": "b", "x": "x", "c": 3}])") ==
-        "5:50: block `b`: unknown key `d`; known: name, block, share, repeat, x, c\n6:13: unknown block `bb`; did you mean `b`?\n"
+        "5:50: block `b`: unknown key `d`; known: name, block, share, repeat, x, c\n6:13: unknown block `bb`; did you "
+        "mean `b`?\n"
         "4:3: block `b`: the argument `c` is missing\n"
         "3:19: block `r`: blocks are nested deeper than 32 levels; does it contain itself?\n"
         "  3:19: in this use of block `r`, as `r`\n  3:19: in this use of block `r`, as `r`\n"
