@@ -2,6 +2,7 @@
 #include "compiler/lower/contract_plan.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 
 namespace gradc {
@@ -17,10 +18,10 @@ namespace {
 constexpr double kTileOverhead = 30;
 constexpr double kCopy = 0.3, kPack = 0.2, kTransposedPack = 1.0, kStore = 0.15, kTransposedStore = 0.6;
 
-// Rows of a tile with this many vectors a row: accumulators, the lanes operand and, without broadcasts from memory, one
-// register for the row operand.
+// Rows of a tile with this many vectors a row: beside the accumulators, the lanes operand and a number of the rows
+// operand (of 32 registers: two, so that the next is on its way) stay in registers. A tile that spills loses half.
 std::int64_t most_rows(int vectors, const Target& target) {
-  int free = target.vector_registers - vectors - (target.masks ? 0 : 1);
+  int free = target.vector_registers - vectors - (target.vector_registers >= 32 ? 2 : 1);
   return std::min<std::int64_t>(free / vectors, 24);
 }
 
@@ -63,6 +64,17 @@ double tile_cycles(const ContractionPlan& plan, double depth, std::int64_t lanes
              (depth * cycles_of_step(r.size, vectors) + kTileOverhead + 2.0 * static_cast<double>(r.size * vectors));
     }
   return sum;
+}
+
+// Less work, or as good as the same with the rows of a tile closer to each other: neighbouring pixels share cache lines
+// and pages.
+bool is_better(const ContractionPlan& plan, const ContractionPlan& than, const OperandFacts (&operands)[2]) {
+  constexpr double kSame = 0.03;
+  if (plan.cost < than.cost * (1 - kSame)) return true;
+  if (plan.cost > than.cost * (1 + kSame)) return false;
+  auto distance = [&](const ContractionPlan& p) { return std::abs(operands[p.a].coefficients[p.row.variable]); };
+  if (plan.a != than.a || distance(plan) == distance(than)) return plan.cost < than.cost;
+  return distance(plan) < distance(than);
 }
 
 }  // namespace
@@ -111,7 +123,7 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
           if (!operands[a].direct() && !operands[a].fixed) plan.cost += count_elements(operands[a]) * kCopy;
           double results = batch * static_cast<double>(product(m) * product(n));
           plan.cost += results * (result_coefficients[plan.lane.variable] == 1 ? kStore : kTransposedStore);
-          if (plan.cost < best.cost) best = plan;
+          if (is_better(plan, best, operands)) best = plan;
         }
   }
   return best;
