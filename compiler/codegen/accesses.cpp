@@ -128,6 +128,10 @@ bool KernelEmitter::masked_moves(DType type) const {
 }
 
 void KernelEmitter::load(const Instr& instr) {
+  if (const auto row = crossed_.find(&instr); row != crossed_.end()) {
+    llvm::Type* type = unit_.vector_of(unit_.stored_type(instr.type), lanes_);
+    return define(instr.result, b_.CreateAlignedLoad(type, row->second, alignment(instr.type)), instr.type);
+  }
   const Access& access = *instr.access;
   const KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(access.buffer)];
   llvm::Value* outside = constant(buffer.dtype, static_cast<std::int64_t>(access.outside), access.outside);
@@ -260,6 +264,10 @@ void KernelEmitter::store(const Instr& instr) {
   const Access& access = *instr.access;
   const KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(access.buffer)];
   if (buffer.elements == 0) return;
+  if (const auto row = crossed_.find(&instr); row != crossed_.end()) {
+    b_.CreateAlignedStore(widen(value(instr.args[0])), row->second, alignment(buffer.dtype));
+    return;
+  }
   Address a = address(access);
   llvm::Value* what = value(instr.args[0]);
   if (buffer.dtype == DType::boolean) what = b_.CreateZExt(what, unit_.vector_of(b_.getInt8Ty(), lanes_of(what)));

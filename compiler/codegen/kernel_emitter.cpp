@@ -9,17 +9,16 @@
 namespace gradc::codegen {
 namespace {
 
-// Buffers of one space may share bytes only where their ranges overlap; what the caller passes may overlap at will.
+bool is_constant(Space space) { return space == Space::table || space == Space::scalar; }
+
+}  // namespace
+
 bool may_alias(const KernelBuffer& a, const KernelBuffer& b) {
   auto callers = [](Space s) { return s == Space::input || s == Space::output; };
   if (callers(a.space) && callers(b.space)) return true;
   if (a.space != b.space) return false;
   return a.offset < b.offset + b.bytes() && b.offset < a.offset + a.bytes();
 }
-
-bool is_constant(Space space) { return space == Space::table || space == Space::scalar; }
-
-}  // namespace
 
 KernelEmitter::KernelEmitter(Unit& unit, const KernelProgram& program, const Kernel& kernel)
     : unit_(unit), program_(program), kernel_(kernel), b_(unit.context()), prologue_(unit.context()) {

@@ -1,7 +1,12 @@
 // One kernel → one LLVM function. Values that vary along the enclosing vector loop are LLVM vectors of its lanes; all
-// others are scalars. Files: kernel_emitter.cpp (frame, blocks, tile calls), loops.cpp, scalars.cpp, accesses.cpp.
+// others are scalars. Files: kernel_emitter.cpp (frame, blocks, tile calls), loops.cpp, transposed.cpp, scalars.cpp,
+// accesses.cpp.
 #pragma once
 
+#include <llvm/IR/Instructions.h>
+
+#include <functional>
+#include <map>
 #include <span>
 #include <utility>
 #include <vector>
@@ -9,6 +14,9 @@
 #include "compiler/codegen/unit.h"
 
 namespace gradc::codegen {
+
+// Buffers of one space may share bytes only where their ranges overlap; what the caller passes may overlap at will.
+bool may_alias(const KernelBuffer& a, const KernelBuffer& b);
 
 class KernelEmitter {
  public:
@@ -36,6 +44,16 @@ class KernelEmitter {
     llvm::Value* memory = nullptr;
     DType type = DType::f32;
     int lanes = 1;
+  };
+  // An access across two loops (transposed.cpp), and the block of rows that stands for it in a vector round.
+  struct CrossedAccess {
+    const Instr* instr;
+    llvm::AllocaInst* rows;
+  };
+  struct Crossing {
+    const Instr *outer, *inner;
+    int lanes;
+    std::vector<CrossedAccess> accesses;
   };
 
   // kernel_emitter.cpp
@@ -75,7 +93,7 @@ class KernelEmitter {
                      std::vector<llvm::Value*>& totals);
   void vector_round(const Instr& instr, int lanes, llvm::Value* base, llvm::Value* mask,
                     std::vector<llvm::Value*>& totals);
-  void single_round(const Instr& instr, std::int64_t at, std::vector<llvm::Value*>& totals);
+  void single_round(const Instr& instr, llvm::Value* at, std::vector<llvm::Value*>& totals);
   llvm::Constant* first_lanes(int lanes, std::int64_t active);
   LaneSlots spill(DType type, llvm::Value* total);
   llvm::Value* read(const LaneSlots& slots, llvm::Value* lane);
@@ -88,6 +106,17 @@ class KernelEmitter {
   llvm::Value* combined(Combiner combiner, DType type, llvm::Value* a, llvm::Value* b);
   llvm::Value* lanes_at(llvm::Value* v, int first, int lanes);
   llvm::Value* with_lanes_at(llvm::Value* v, int first, llvm::Value* part);
+
+  // transposed.cpp
+  const Instr* crossed_loop(const Instr& outer) const;
+  void crossed_loops(const Instr& outer, const Instr& inner);
+  void crossed_rows(const Crossing& crossing, llvm::Value* first_row, int rows);
+  void crossed_block(const Crossing& crossing, llvm::Value* first_row, int rows, llvm::Value* first_lane, int columns);
+  Address crossed_address(const CrossedAccess& a, const Crossing& crossing, llvm::Value* first_lane, int column);
+  void load_crossed(const CrossedAccess& a, const Crossing& crossing, int rows, llvm::Value* first_lane, int columns);
+  void store_crossed(const CrossedAccess& a, const Crossing& crossing, int rows, llvm::Value* first_lane, int columns);
+  void transpose(std::vector<llvm::Value*>& square);
+  void counted(std::int64_t rounds, const std::function<void(llvm::Value*)>& f);
 
   // scalars.cpp
   llvm::Value* scalar(const Instr& instr);
@@ -128,10 +157,11 @@ class KernelEmitter {
   std::vector<llvm::Value*> values_;
   std::vector<DType> types_;
   std::vector<Variable> variables_;
-  std::vector<llvm::Value*> pointers_;          // of buffers, once used
-  std::vector<llvm::MDNode*> scopes_, others_;  // alias scope of each buffer, and the list of all others
-  std::vector<bool> varying_;                   // values that vary along the enclosing vector loop
-  int lanes_ = 1;                               // of the enclosing vector loop's round being emitted
+  std::vector<llvm::Value*> pointers_;            // of buffers, once used
+  std::vector<llvm::MDNode*> scopes_, others_;    // alias scope of each buffer, and the list of all others
+  std::vector<bool> varying_;                     // values that vary along the enclosing vector loop
+  std::map<const Instr*, llvm::Value*> crossed_;  // the row of a block that stands for an access in this round
+  int lanes_ = 1;                                 // of the enclosing vector loop's round being emitted
   int lane_variable_ = -1;
   llvm::Value* mask_ = nullptr;  // lanes that are rounds at all; null: every one
 };

@@ -21,6 +21,7 @@ void KernelEmitter::loop(const Instr& instr) {
   }
   switch (loop.mark) {
     case Loop::Mark::serial:
+      if (const Instr* inner = crossed_loop(instr)) return crossed_loops(instr, *inner);
       return serial_loop(instr);
     case Loop::Mark::unroll:
       return unrolled_loop(instr);
@@ -69,16 +70,16 @@ void KernelEmitter::unrolled_loop(const Instr& instr) {
   const Loop& loop = *instr.loop;
   std::vector<llvm::Value*> totals;
   for (const Accumulator& a : loop.accumulators) totals.push_back(value(a.init));
-  for (std::int64_t i = 0; i < loop.extent; ++i) single_round(instr, i, totals);
+  for (std::int64_t i = 0; i < loop.extent; ++i) single_round(instr, i64(i), totals);
   for (std::size_t k = 0; k < totals.size(); ++k)
     define(loop.accumulators[k].result, totals[k], loop.accumulators[k].type);
 }
 
 // The body once at round `at`, in the lanes of whatever loop is around.
-void KernelEmitter::single_round(const Instr& instr, std::int64_t at, std::vector<llvm::Value*>& totals) {
+void KernelEmitter::single_round(const Instr& instr, llvm::Value* at, std::vector<llvm::Value*>& totals) {
   const Loop& loop = *instr.loop;
   Variable& variable = variables_[static_cast<std::size_t>(loop.variable)];
-  variable.base = i64(at);
+  variable.base = at;
   block(instr.body);
   for (std::size_t k = 0; k < totals.size(); ++k) {
     const Accumulator& a = loop.accumulators[k];
@@ -122,7 +123,7 @@ void KernelEmitter::vector_loop(const Instr& instr) {
   std::vector<llvm::Value*> totals;
   for (const Accumulator& a : loop.accumulators) totals.push_back(identity(a, width));
   if (loop.extent == 1) {
-    single_round(instr, 0, totals);
+    single_round(instr, i64(0), totals);
   } else {
     std::vector<bool> outer = std::exchange(varying_, varying_values(instr));
     std::int64_t rest = loop.extent % lanes, whole = loop.extent - rest;
@@ -162,7 +163,7 @@ void KernelEmitter::vector_tail(const Instr& instr, int lanes, std::int64_t firs
     std::vector<llvm::Value*> part;
     for (llvm::Value* total : totals) part.push_back(lanes_at(total, lane, width));
     if (width == 1)
-      single_round(instr, first + lane, part);
+      single_round(instr, i64(first + lane), part);
     else
       vector_round(instr, width, i64(first + lane), mask, part);
     for (std::size_t k = 0; k < totals.size(); ++k) totals[k] = with_lanes_at(totals[k], lane, part[k]);

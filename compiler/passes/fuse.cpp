@@ -1,8 +1,8 @@
 // Groups nodes into `fusion` nodes, each of which becomes one kernel, or the few of one contraction.
 //
 // 1. Constants, and movements without arithmetic (broadcast, transpose, slice, …), are free: every group that reads one
-// has
-//    its own copy. Reshapes of what is in memory stay outside: they are views.
+//    has its own copy. A large transpose that is read more than once is made once. Reshapes of what is in memory stay
+//    outside: they are views.
 // 2. From the last node to the first, a node joins the group of its readers where all of them are in one group and its
 //    kind allows it (may_join); otherwise it starts a group. A node that others read too joins where its elements are
 //    those of the group's results and no reader outside leads back into the group; it becomes one more result.
@@ -33,8 +33,9 @@ namespace gradc {
 
 namespace {
 
-constexpr std::size_t kMostNodes = 64;      // of a group: keeps kernels small enough to compile fast
-constexpr std::int64_t kFewOperations = 4;  // of a body that is recomputed rather than kept
+constexpr std::size_t kMostNodes = 64;        // of a group: keeps kernels small enough to compile fast
+constexpr std::int64_t kFewOperations = 4;    // of a body that is recomputed rather than kept
+constexpr std::int64_t kManyElements = 4096;  // of a transpose that is made once for all its readers
 
 enum class Sort : std::uint8_t { free, view, pointwise, reduction, contraction, scatter, control };
 
@@ -44,6 +45,7 @@ struct Facts {
   ReductionPlan plan;           // reductions
   std::int64_t operations = 0;  // of one element
   std::int64_t elements = 0;    // of the first result
+  bool apart = false;           // in a group of its own
 };
 
 struct Cluster {
@@ -103,6 +105,20 @@ Facts facts_of(const Node& node, const Target& target) {
   return facts;
 }
 
+// Whether every element goes to one place, and neighbours do not stay neighbours.
+bool moves_across(const Facts& f) {
+  if (f.form.accesses.size() != 1 || !f.form.result.empty() || !spans_operand(f.form, f.form.accesses[0])) return false;
+  std::size_t last = f.form.domain.size();
+  for (std::size_t v = 0; v < f.form.domain.size(); ++v)
+    if (f.form.domain[v] != 1) last = v;
+  if (last == f.form.domain.size()) return false;
+  const std::vector<IndexMap>& index = f.form.accesses[0].index;
+  for (std::size_t d = index.size(); d-- > 0;)
+    for (std::size_t v = 0; v < f.form.domain.size(); ++v)
+      if (index[d].coefficients[v] != 0 && f.form.domain[v] != 1) return v != last;
+  return false;
+}
+
 std::vector<std::int64_t> kept(const std::vector<std::int64_t>& shape) {
   std::vector<std::int64_t> out;
   for (std::int64_t e : shape)
@@ -118,6 +134,13 @@ class Fuser {
       for (const Value* operand : node->operands) readers_[operand].push_back(node.get());
     }
     for (const Value* result : region.results) results_.insert(result);
+    for (const auto& node : region.nodes) {
+      Facts& f = facts_.at(node.get());
+      if (f.sort != Sort::free || f.elements < kManyElements || !moves_across(f) || !is_read_often(node.get()))
+        continue;
+      f.sort = Sort::pointwise;
+      f.apart = true;
+    }
   }
 
   bool run() {
@@ -133,6 +156,16 @@ class Fuser {
 
  private:
   const Facts& facts(const Node* node) const { return facts_.at(node); }
+
+  // By several nodes, or by a window, which comes back to every element.
+  bool is_read_often(const Node* node) const {
+    std::set<int> clusters;
+    std::set<const Node*> direct;
+    collect_readers(node, clusters, direct);
+    return direct.size() > 1 || std::any_of(direct.begin(), direct.end(), [&](const Node* reader) {
+             return facts(reader).sort == Sort::reduction && is_window(facts(reader));
+           });
+  }
   int cluster_of(const Node* node) const { return groups_.of(node); }  // -1: none
 
   // Who reads a node's results: clusters, through free nodes; -1 stands for the function's results and views outside.
@@ -167,7 +200,7 @@ class Fuser {
       start(node);
       return;
     }
-    if (f.sort != Sort::scatter)
+    if (f.sort != Sort::scatter && !f.apart)
       for (int c : clusters)
         if (c >= 0 && may_join(node, c, clusters, direct)) {
           join(node, c);
