@@ -26,6 +26,20 @@ const Value* ContractionTask::operand(int access) const {
 
 namespace {
 
+// Of every dimension of the operand, the numerators of its index over all variables.
+std::vector<Range> reach_of(const ContractionTask& task, const OperandAccess& access) {
+  std::vector<Range> reach;
+  for (const IndexMap& map : access.index) {
+    Range r{map.offset, map.offset};
+    for (std::size_t v = 0; v < map.coefficients.size(); ++v) {
+      std::int64_t far = map.coefficients[v] * (task.extent(v) - 1);
+      (far < 0 ? r.low : r.high) += far;
+    }
+    reach.push_back(r);
+  }
+  return reach;
+}
+
 // A loop of the kernel: a whole dimension, or the pieces of the row or lane dimension.
 struct TileLoop {
   enum class Of : std::uint8_t { dim, row, lane } of = Of::dim;
@@ -499,6 +513,7 @@ bool lower_contraction(Lowering& lowering, const Node& node, const Group& group)
     facts.in_memory = lowering.buffers().find(task.operand(a)) >= 0;
     facts.fixed = lowering.is_fixed(lowering.buffers().find(task.operand(a)));
     facts.coefficients = linear_coefficients(*facts.access, facts.shape, task.form.variables());
+    facts.reach = reach_of(task, *facts.access);
   }
   std::vector<std::int64_t> strides = row_major_strides(sizes(value->type.shape)), moves(task.form.variables(), 0);
   for (std::size_t d = 0; d < strides.size(); ++d)

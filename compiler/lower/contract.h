@@ -30,8 +30,8 @@ struct ContractionTask {
 
 // The broadcast operand: in place, or a copy of all elements that are read with zeros around (and between).
 Panel place_rows_operand(Lowering& lowering, const ContractionTask& task);
-// The lanes operand for one kind of blocks: in place, or packed as [batch…][outer n…][block][k…][lanes], zeros behind
-// the last column.
+// The lanes operand for one kind of blocks: in place, copied as [block][dimension…][lanes], or packed as
+// [batch…][outer n…][block][k…][lanes]; zeros behind the last column.
 Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const Pieces& pieces);
 
 }  // namespace gradc

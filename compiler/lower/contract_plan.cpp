@@ -12,11 +12,29 @@ bool OperandFacts::direct() const {
          std::all_of(access->index.begin(), access->index.end(), [](const IndexMap& m) { return m.divisor == 1; });
 }
 
+double OperandFacts::elements_met() const {
+  double n = 1;
+  for (const Range& r : reach) n *= static_cast<double>(r.high - r.low + 1);
+  return n;
+}
+
+std::optional<std::size_t> OperandFacts::own_dimension(std::size_t variable, std::int64_t extent) const {
+  for (std::size_t d = 0; d < access->index.size(); ++d) {
+    const IndexMap& map = access->index[d];
+    bool alone = map.coefficients[variable] == 1 && map.offset == 0 && map.divisor == 1 &&
+                 std::count(map.coefficients.begin(), map.coefficients.end(), 0) ==
+                     static_cast<std::ptrdiff_t>(map.coefficients.size()) - 1;
+    if (alone && shape[d] == extent) return d;
+  }
+  return std::nullopt;
+}
+
 namespace {
 
 // Cycles, as measured on wide cores: two fused multiply-adds and two loads a cycle, four cycles of latency.
 constexpr double kTileOverhead = 30;
-constexpr double kCopy = 0.3, kPack = 0.2, kTransposedPack = 1.0, kStore = 0.15, kTransposedStore = 0.6;
+constexpr double kCopy = 0.2, kTransposedCopy = 0.45, kStore = 0.15, kTransposedStore = 0.35;
+constexpr double kFarLoad = 1;  // of a number of the rows operand with a cache line of its own
 
 // Rows of a tile with this many vectors a row: beside the accumulators, the lanes operand and a number of the rows
 // operand (of 32 registers: two, so that the next is on its way) stay in registers. A tile that spills loses half.
@@ -49,12 +67,6 @@ std::vector<Pieces> lane_blocks(std::int64_t extent, std::int64_t vectors, std::
   return out;
 }
 
-double count_elements(const OperandFacts& facts) {
-  double n = 1;
-  for (std::int64_t s : facts.shape) n *= static_cast<double>(s);
-  return n;
-}
-
 double tile_cycles(const ContractionPlan& plan, double depth, std::int64_t lanes) {
   double sum = 0;
   for (const Pieces& r : plan.rows)
@@ -64,6 +76,36 @@ double tile_cycles(const ContractionPlan& plan, double depth, std::int64_t lanes
              (depth * cycles_of_step(r.size, vectors) + kTileOverhead + 2.0 * static_cast<double>(r.size * vectors));
     }
   return sum;
+}
+
+// Adds what it costs to bring the lanes operand into the order of the tiles. What is fixed is packed before the loop.
+void place_lanes(ContractionPlan& plan, const OperandFacts& facts, double elements) {
+  const bool straight = facts.coefficients[plan.lane.variable] == 1;
+  const bool whole = plan.lanes.size() == 1 && plan.lanes[0].size == plan.lanes[0].padded;
+  if (facts.direct() && straight && whole) return;
+  const double each = straight ? kCopy : kTransposedCopy;
+  double panels = elements * each, copy = std::numeric_limits<double>::infinity();
+  if (facts.direct() && straight)  // whole blocks stay where they are
+    panels *= static_cast<double>(plan.lanes.back().padded) / static_cast<double>(plan.lane.extent);
+  if (facts.own_dimension(plan.lane.variable, plan.lane.extent)) copy = facts.elements_met() * each;
+  plan.lanes_placing = copy < 0.75 * panels ? Placing::copied : Placing::panels;
+  if (!facts.fixed) plan.cost += std::min(panels, copy);
+}
+
+void place_rows(ContractionPlan& plan, const OperandFacts& facts, const Contraction& contraction, double elements) {
+  const std::int64_t row = std::abs(facts.coefficients[plan.row.variable]),
+                     step = std::abs(facts.coefficients[contraction.k.back().variable]);
+  const bool near = row == 1 || step == 1;
+  double times = static_cast<double>(product(plan.outer_n)), far = 0;
+  for (const Pieces& p : plan.lanes) times *= static_cast<double>(p.count);
+  if (!near) far = elements * times * kFarLoad;
+  const double copy = facts.elements_met() * (near ? kCopy : kTransposedCopy);
+  if (facts.direct() && far <= copy) {
+    plan.cost += far;
+    return;
+  }
+  plan.rows_placing = Placing::copied;
+  if (!facts.fixed) plan.cost += copy;
 }
 
 // Less work, or as good as the same with the rows of a tile closer to each other: neighbouring pixels share cache lines
@@ -110,17 +152,8 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
             if (i != lane) plan.outer_n.push_back(n[i]);
           double outer = batch * static_cast<double>(product(plan.outer_m) * product(plan.outer_n));
           plan.cost = outer * tile_cycles(plan, depth, lanes);
-          bool straight = operands[b].coefficients[plan.lane.variable] == 1;
-          bool whole = plan.lanes.size() == 1 && plan.lanes[0].size == plan.lanes[0].padded;
-          double panels = batch * depth * static_cast<double>(product(n));
-          // What is fixed is packed or copied before the loop.
-          if ((!operands[b].direct() || !straight || !whole) && !operands[b].fixed) {
-            bool only_rest = operands[b].direct() && straight;
-            panels *=
-                only_rest ? static_cast<double>(plan.lanes.back().padded) / static_cast<double>(plan.lane.extent) : 1;
-            plan.cost += panels * (straight ? kPack : kTransposedPack);
-          }
-          if (!operands[a].direct() && !operands[a].fixed) plan.cost += count_elements(operands[a]) * kCopy;
+          place_lanes(plan, operands[b], batch * depth * static_cast<double>(product(n)));
+          place_rows(plan, operands[a], contraction, batch * depth * static_cast<double>(product(m)));
           double results = batch * static_cast<double>(product(m) * product(n));
           plan.cost += results * (result_coefficients[plan.lane.variable] == 1 ? kStore : kTransposedStore);
           if (is_better(plan, best, operands)) best = plan;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "compiler/analysis/contraction.h"
+#include "compiler/lower/emit.h"
 #include "ir/indexed.h"
 #include "ir/target.h"
 
@@ -17,9 +19,14 @@ struct OperandFacts {
   std::vector<std::int64_t> shape;
   const OperandAccess* access = nullptr;
   std::vector<std::int64_t> coefficients;  // of every form variable, in elements
+  std::vector<Range> reach;                // of every dimension: the indices met, before the division
 
   // Readable at base + Σ coefficient * variable.
   bool direct() const;
+  // Indices met, inside the operand or not.
+  double elements_met() const;
+  // The dimension that this variable of that extent indexes alone, from the first to the last element; or none.
+  std::optional<std::size_t> own_dimension(std::size_t variable, std::int64_t extent) const;
 };
 
 // Equal pieces of a dimension: `count` of them from `start`, each `size` long, padded to `padded`.
@@ -27,12 +34,20 @@ struct Pieces {
   std::int64_t start = 0, count = 1, size = 1, padded = 1;
 };
 
+// How an operand is read.
+enum class Placing : std::uint8_t {
+  in_place,
+  copied,  // once, every element that is met, with zeros around and between; lanes innermost
+  panels,  // lanes: for every block and every step of the depth
+};
+
 struct ContractionPlan {
   int a = 0, b = 1;  // accesses: broadcast rows and lanes
   std::vector<ContractionDim> outer_m, outer_n;
   ContractionDim row, lane;
   std::vector<Pieces> rows, lanes;  // of `row` and `lane`
-  double cost = 0;                  // estimated cycles
+  Placing rows_placing = Placing::in_place, lanes_placing = Placing::in_place;
+  double cost = 0;  // estimated cycles
 };
 
 ContractionPlan plan_contraction(const Contraction& contraction, const OperandFacts (&operands)[2],

@@ -1,5 +1,7 @@
 // Operands of contractions in the order that register tiles read them.
 #include <algorithm>
+#include <cstdlib>
+#include <numeric>
 
 #include "compiler/lower/contract.h"
 #include "compiler/lower/nest.h"
@@ -38,41 +40,45 @@ std::string key_of(const char* what, const Value* value, const OperandAccess& ac
   return key;
 }
 
-// Numerators of one dimension's index over all variables.
-Range reach(const ContractionTask& task, const IndexMap& map) {
-  Range r{map.offset, map.offset};
-  for (std::size_t v = 0; v < map.coefficients.size(); ++v) {
-    std::int64_t far = map.coefficients[v] * (task.extent(v) - 1);
-    (far < 0 ? r.low : r.high) += far;
-  }
-  return r;
-}
+// A dimension of a copy: a dimension of the operand, or the blocks or the columns of its lane dimension.
+struct CopyDim {
+  enum class Of : std::uint8_t { dim, block, column } of = Of::dim;
+  std::size_t dim = 0;
+  std::int64_t extent = 1, stored = 1;  // elements written, and those from one to the next of the dimension around
+};
 
 void write_copy(Lowering& lowering, const ContractionTask& task, int access, int buffer,
-                const std::vector<Range>& ranges, const std::vector<std::int64_t>& shape,
-                const std::vector<std::int64_t>& stored) {
-  const OperandAccess& what = *task.facts[access].access;
+                const std::vector<CopyDim>& dims, const Pieces& pieces) {
+  const OperandFacts& facts = task.facts[access];
   const Value* value = task.operand(access);
   lowering.attempt([&] {
     KernelWriter writer(lowering.program(), "pack");
     Engine engine(writer, lowering.buffers());
+    std::vector<Affine> index(facts.shape.size());
+    for (std::size_t d = 0; d < index.size(); ++d) index[d] = affine_constant(facts.reach[d].low);
     Coordinates to, from;
-    std::size_t last = shape.size();
-    for (std::size_t d = 0; d < shape.size(); ++d)
-      if (shape[d] > 1) last = d;
+    std::vector<std::int64_t> stored;
+    std::size_t last = dims.size();
+    for (std::size_t i = 0; i < dims.size(); ++i)
+      if (dims[i].extent > 1) last = i;
     int loops = 0;
-    for (std::size_t d = 0; d < shape.size(); ++d) {
+    for (std::size_t i = 0; i < dims.size(); ++i) {
       Affine a;
-      if (shape[d] > 1) {
-        bool vector = d == last && lowering.vectorize();
-        a = affine_variable(writer.open(shape[d], vector ? Loop::Mark::vector : Loop::Mark::serial,
+      if (dims[i].extent > 1) {
+        bool vector = i == last && lowering.vectorize();
+        a = affine_variable(writer.open(dims[i].extent, vector ? Loop::Mark::vector : Loop::Mark::serial,
                                         vector ? lowering.lanes(value->type.dtype) : 0));
         ++loops;
       }
       to.push_back(coordinate(a));
-      Coordinate source = coordinate(a + affine_constant(ranges[d].low));
+      stored.push_back(dims[i].stored);
+      index[dims[i].dim] = index[dims[i].dim] + (dims[i].of == CopyDim::Of::block ? a * pieces.padded : a);
+      if (dims[i].of == CopyDim::Of::block) index[dims[i].dim].offset += pieces.start;
+    }
+    for (std::size_t d = 0; d < index.size(); ++d) {
+      Coordinate source = coordinate(index[d]);
       std::pair<std::int64_t, Coordinate> term{1, source};
-      from.push_back(writer.linear(std::span(&term, 1), 0, what.index[d].divisor));
+      from.push_back(writer.linear(std::span(&term, 1), 0, facts.access->index[d].divisor));
     }
     Scalar element = engine.read(value, from, true, 0);
     writer.store(access_of(writer, buffer, stored, to, 0, false), element);
@@ -87,37 +93,104 @@ void write_copy(Lowering& lowering, const ContractionTask& task, int access, int
 // other out: a copy with longer rows pays where its elements are met often.
 constexpr std::int64_t kAliasBytes = 2048, kAliasPad = 64;
 
-bool far(const ContractionTask& task, const OperandFacts& facts, std::size_t variable) {
-  std::int64_t step = facts.coefficients[variable] * byte_size(task.node->result()->type.dtype);
-  return step != 0 && step % kAliasBytes == 0;
+bool is_far(const ContractionTask& task, std::int64_t elements) {
+  return elements != 0 && elements * byte_size(task.node->result()->type.dtype) % kAliasBytes == 0;
 }
 
 bool depth_is_far(const ContractionTask& task, const OperandFacts& facts) {
   return product(task.dims.k) >= 64 &&
          std::any_of(task.dims.k.begin(), task.dims.k.end(),
-                     [&](const ContractionDim& k) { return far(task, facts, k.variable); });
+                     [&](const ContractionDim& k) { return is_far(task, facts.coefficients[k.variable]); });
+}
+
+bool rows_are_met_often(const ContractionTask& task) {
+  return task.plan.lane.extent >= 64 && product(task.dims.k) >= 64 && task.plan.row.extent >= 8;
 }
 
 bool rows_alias(const ContractionTask& task, const OperandFacts& facts) {
-  bool often = task.plan.lane.extent >= 64 && product(task.dims.k) >= 64 && task.plan.row.extent >= 8;
-  return often && facts.shape.back() > 1 && (far(task, facts, task.plan.row.variable) || depth_is_far(task, facts));
+  return rows_are_met_often(task) && facts.shape.back() > 1 &&
+         (is_far(task, facts.coefficients[task.plan.row.variable]) || depth_is_far(task, facts));
 }
 
 bool lanes_alias(const ContractionTask& task, const OperandFacts& facts) {
   return task.plan.row.extent >= 64 && depth_is_far(task, facts);
 }
 
-// A dimension that the lane variable alone indexes, so that lanes behind its extent are outside the operand.
-bool bounds_lanes(const ContractionTask& task, const OperandAccess& access, std::size_t lane) {
-  const OperandFacts& facts = task.facts[task.plan.b];
-  for (std::size_t d = 0; d < access.index.size(); ++d) {
-    const IndexMap& map = access.index[d];
-    bool alone = map.coefficients[lane] == 1 && map.offset == 0 && map.divisor == 1 &&
-                 std::count(map.coefficients.begin(), map.coefficients.end(), 0) ==
-                     static_cast<std::ptrdiff_t>(map.coefficients.size()) - 1;
-    if (alone && facts.shape[d] == task.plan.lane.extent) return true;
+bool moves(const IndexMap& map, std::size_t variable) { return map.coefficients[variable] != 0; }
+
+// Dimensions that rows or steps of the depth walk get a distance of their own where it would be a far one.
+void spread(const ContractionTask& task, const OperandFacts& facts, std::vector<CopyDim>& dims) {
+  std::int64_t stride = 1;
+  for (std::size_t i = dims.size(); i-- > 0;) {
+    const IndexMap& map = facts.access->index[dims[i].dim];
+    bool walked = moves(map, task.plan.row.variable);
+    for (const ContractionDim& k : task.dims.k) walked = walked || moves(map, k.variable);
+    if (i + 1 < dims.size() && dims[i].of == CopyDim::Of::dim && dims[i].extent > 1 && walked && is_far(task, stride)) {
+      std::int64_t inner = stride / dims[i + 1].stored;
+      dims[i + 1].stored += i + 2 == dims.size() ? kAliasPad / byte_size(task.node->result()->type.dtype) : 1;
+      stride = inner * dims[i + 1].stored;
+    }
+    stride *= dims[i].stored;
   }
-  return false;
+}
+
+// The order of the dimensions of a copy, outer to inner: the operand's own, or, where neither rows nor steps of the
+// depth would be neighbours in it, that of the depth.
+std::vector<std::size_t> order_of_copy(const ContractionTask& task, const OperandFacts& facts) {
+  std::vector<std::size_t> order(facts.shape.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  auto step = [&](std::size_t variable) { return std::abs(facts.coefficients[variable]); };
+  if (step(task.plan.row.variable) == 1 || step(task.dims.k.back().variable) == 1) return order;
+  auto depth = [&](std::size_t d) {
+    std::size_t at = 0;
+    for (std::size_t k = 0; k < task.dims.k.size(); ++k)
+      if (moves(facts.access->index[d], task.dims.k[k].variable)) at = k + 1;
+    return at;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return depth(a) < depth(b); });
+  return order;
+}
+
+// The copy with these dimensions, made where there is none yet, as tiles read it.
+Panel copied(Lowering& lowering, const ContractionTask& task, int access, const std::vector<CopyDim>& dims,
+             const Pieces& pieces) {
+  const OperandFacts& facts = task.facts[access];
+  const Value* value = lowering.buffers().resolve(task.operand(access));
+  std::string key = key_of("copy ", value, *facts.access);
+  std::vector<std::int64_t> stored;
+  std::int64_t elements = 1;
+  for (const CopyDim& dim : dims) {
+    stored.push_back(dim.stored);
+    elements *= dim.stored;
+    for (std::int64_t n :
+         {static_cast<std::int64_t>(dim.of), static_cast<std::int64_t>(dim.dim), dim.extent, dim.stored})
+      put(key, n);
+  }
+  for (std::size_t d = 0; d < facts.shape.size(); ++d) {
+    put(key, facts.reach[d].low);
+    put(key, facts.access->index[d].divisor);
+  }
+  put(key, pieces.start);
+  auto [known, fresh] = lowering.packed().emplace(key, -1);
+  if (fresh) {
+    known->second = lowering.buffers().add_arena("padded", value->type.dtype, elements);
+    write_copy(lowering, task, access, known->second, dims, pieces);
+  }
+  Panel panel;
+  panel.buffer = known->second;
+  panel.coefficients.assign(task.form.variables(), 0);
+  const std::vector<std::int64_t> strides = row_major_strides(stored);
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    if (dims[i].of == CopyDim::Of::block) {
+      panel.block = strides[i];
+      continue;
+    }
+    const IndexMap& map = facts.access->index[dims[i].dim];
+    panel.base += strides[i] * (map.offset - facts.reach[dims[i].dim].low);
+    for (std::size_t v = 0; v < map.coefficients.size(); ++v) panel.coefficients[v] += strides[i] * map.coefficients[v];
+  }
+  turn(panel, task.dims.k);
+  return panel;
 }
 
 void write_panels(Lowering& lowering, const ContractionTask& task, const Pieces& pieces, int buffer,
@@ -125,34 +198,48 @@ void write_panels(Lowering& lowering, const ContractionTask& task, const Pieces&
   const Value* value = task.operand(task.plan.b);
   OperandAccess access = *task.facts[task.plan.b].access;
   bool padded = pieces.size != pieces.padded;
-  bool bounded = padded && bounds_lanes(task, access, task.plan.lane.variable);
+  const ContractionDim& lanes = task.plan.lane;
+  bool bounded = padded && task.facts[task.plan.b].own_dimension(lanes.variable, lanes.extent).has_value();
   if (bounded) access.guarded = true;
   lowering.attempt([&] {
     KernelWriter writer(lowering.program(), "pack");
     Engine engine(writer, lowering.buffers());
     Coordinates variables(task.form.variables());
-    Coordinates to;
-    std::vector<std::int64_t> shape;
+    // Dimensions as they are stored; loops are opened so that the operand's nearest are innermost.
+    std::vector<const ContractionDim*> dims;
+    for (const ContractionDim& dim : around) dims.push_back(&dim);
+    const std::size_t block_at = dims.size();
+    for (const ContractionDim& dim : task.dims.k) dims.push_back(&dim);
+    std::vector<std::size_t> order(dims.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    auto step = [&](std::size_t i) { return std::abs(task.facts[task.plan.b].coefficients[dims[i]->variable]); };
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t x, std::size_t y) { return step(x) > step(y); });
     int loops = 0;
     auto open = [&](std::int64_t extent, bool lane) {
-      Affine a;
       bool vector = lane && lowering.vectorize();
-      if (extent > 1) {
-        a = affine_variable(writer.open(extent, vector ? Loop::Mark::vector : Loop::Mark::serial,
-                                        vector ? lowering.lanes(value->type.dtype) : 0));
-        ++loops;
-      }
-      to.push_back(coordinate(a));
-      shape.push_back(extent);
-      return a;
+      if (extent <= 1) return Affine();
+      ++loops;
+      return affine_variable(writer.open(extent, vector ? Loop::Mark::vector : Loop::Mark::serial,
+                                         vector ? lowering.lanes(value->type.dtype) : 0));
     };
-    for (const ContractionDim& dim : around) variables[dim.variable] = coordinate(open(dim.extent, false));
     Affine block = open(pieces.count, false);
-    for (const ContractionDim& dim : task.dims.k) {
-      Affine k = open(dim.extent, false);
-      variables[dim.variable] = coordinate(dim.reversed ? k * -1 + affine_constant(dim.extent - 1) : k);
+    std::vector<Affine> at(dims.size());
+    for (std::size_t i : order) {
+      at[i] = open(dims[i]->extent, false);
+      const bool turned = i >= block_at && dims[i]->reversed;
+      variables[dims[i]->variable] = coordinate(turned ? at[i] * -1 + affine_constant(dims[i]->extent - 1) : at[i]);
     }
     Affine column = open(pieces.padded, true);
+    Coordinates to;
+    std::vector<std::int64_t> shape;
+    auto put_dim = [&](const Affine& a, std::int64_t extent) {
+      to.push_back(coordinate(a));
+      shape.push_back(extent);
+    };
+    for (std::size_t i = 0; i < block_at; ++i) put_dim(at[i], dims[i]->extent);
+    put_dim(block, pieces.count);
+    for (std::size_t i = block_at; i < dims.size(); ++i) put_dim(at[i], dims[i]->extent);
+    put_dim(column, pieces.padded);
     Coordinate& lane = variables[task.plan.lane.variable];
     lane = coordinate(block * pieces.padded + column + affine_constant(pieces.start));
     if (padded && !bounded) access.guarded = true;  // lanes behind the extent may be outside the buffer
@@ -174,44 +261,30 @@ void write_panels(Lowering& lowering, const ContractionTask& task, const Pieces&
 Panel place_rows_operand(Lowering& lowering, const ContractionTask& task) {
   const int access = task.plan.a;
   const OperandFacts& facts = task.facts[access];
-  const bool spread = rows_alias(task, facts);
-  if (facts.direct() && !spread) return in_place(lowering, task, access);
-  const Value* value = lowering.buffers().resolve(task.operand(access));
-  std::vector<Range> ranges;
-  std::vector<std::int64_t> shape;
-  std::string key = key_of("copy ", value, *facts.access);
-  for (const IndexMap& map : facts.access->index) {
-    ranges.push_back(reach(task, map));
-    shape.push_back(ranges.back().high - ranges.back().low + 1);
-    put(key, ranges.back().low);
-    put(key, ranges.back().high);
-    put(key, map.divisor);
+  if (task.plan.rows_placing == Placing::in_place && !rows_alias(task, facts)) return in_place(lowering, task, access);
+  std::vector<CopyDim> dims;
+  for (std::size_t d : order_of_copy(task, facts)) {
+    const std::int64_t extent = facts.reach[d].high - facts.reach[d].low + 1;
+    dims.push_back({CopyDim::Of::dim, d, extent, extent});
   }
-  std::vector<std::int64_t> stored = shape;
-  if (spread) stored.back() += kAliasPad / byte_size(value->type.dtype);
-  put(key, spread);
-  auto [known, fresh] = lowering.packed().emplace(key, -1);
-  if (fresh) {
-    std::int64_t elements = 1;
-    for (std::int64_t s : stored) elements *= s;
-    known->second = lowering.buffers().add_arena("padded", value->type.dtype, elements);
-    write_copy(lowering, task, access, known->second, ranges, shape, stored);
-  }
-  Panel panel;
-  panel.buffer = known->second;
-  panel.coefficients.assign(task.form.variables(), 0);
-  std::vector<std::int64_t> strides = row_major_strides(stored);
-  for (std::size_t d = 0; d < shape.size(); ++d) {
-    const IndexMap& map = facts.access->index[d];
-    panel.base += strides[d] * (map.offset - ranges[d].low);
-    for (std::size_t v = 0; v < map.coefficients.size(); ++v) panel.coefficients[v] += strides[d] * map.coefficients[v];
-  }
-  turn(panel, task.dims.k);
-  return panel;
+  if (rows_are_met_often(task)) spread(task, facts, dims);
+  return copied(lowering, task, access, dims, {});
 }
 
 Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const Pieces& pieces) {
   const OperandFacts& facts = task.facts[task.plan.b];
+  const ContractionDim& lane = task.plan.lane;
+  if (task.plan.lanes_placing == Placing::copied) {
+    const std::size_t own = *facts.own_dimension(lane.variable, lane.extent);
+    std::vector<CopyDim> dims{{CopyDim::Of::block, own, pieces.count, pieces.count}};
+    for (std::size_t d = 0; d < facts.shape.size(); ++d) {
+      const std::int64_t extent = facts.reach[d].high - facts.reach[d].low + 1;
+      if (d != own) dims.push_back({CopyDim::Of::dim, d, extent, extent});
+    }
+    dims.push_back({CopyDim::Of::column, own, pieces.padded, pieces.padded});
+    if (task.plan.row.extent >= 64) spread(task, facts, dims);
+    return copied(lowering, task, task.plan.b, dims, pieces);
+  }
   if (facts.direct() && facts.coefficients[task.plan.lane.variable] == 1 && pieces.size == pieces.padded &&
       !lanes_alias(task, facts)) {
     Panel panel = in_place(lowering, task, task.plan.b);
