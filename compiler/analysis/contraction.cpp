@@ -10,6 +10,8 @@ namespace gradc {
 
 namespace {
 
+constexpr std::int64_t kFewResults = 16;  // of a vector times a matrix: fewer leave lanes empty
+
 bool is_product_of_both(const ScalarBody& body) {
   if (body.arguments.size() != 2 || body.results.size() != 1) return false;
   int numbers[2] = {-1, -1};
@@ -70,8 +72,15 @@ std::optional<Contraction> find_contraction(const IndexedForm& form,
     return std::abs(walk[0][a.variable]) > std::abs(walk[0][b.variable]);
   });
   std::int64_t m = product(c.m), n = product(c.n);
-  if (m < 2 || n < 2 || c.k.empty() || m * n < 8) return std::nullopt;
-  return c;
+  if (c.k.empty() || m * n < 8) return std::nullopt;
+  if (m > 1 && n > 1) return c;
+  // A vector times a matrix whose rows of results lie together; else each result is better reduced in lanes.
+  const auto& side = m > 1 ? c.m : c.n;
+  const auto& steps = walk[m > 1 ? 0 : 1];
+  bool together = std::any_of(side.begin(), side.end(), [&](const ContractionDim& dim) {
+    return std::abs(steps[dim.variable]) == 1 && dim.extent >= kFewResults;
+  });
+  return together ? std::optional(std::move(c)) : std::nullopt;
 }
 
 }  // namespace gradc

@@ -492,34 +492,65 @@ bool depends_on(Buffers& buffers, const Value* value, const Value* on, std::set<
                      [&](const Value* v) { return depends_on(buffers, v, on, seen); });
 }
 
-}  // namespace
+// A variable that moves nothing, for the side of a product with a vector.
+void add_unit_variable(ContractionTask& task) {
+  const std::size_t at = task.form.domain.size(), variables = task.form.variables();
+  if (task.form.result.empty()) task.form.result = identity_maps(variables, at);
+  auto widen = [&](IndexMap& map) {
+    map.coefficients.insert(map.coefficients.begin() + static_cast<std::ptrdiff_t>(at), 0);
+  };
+  for (OperandAccess& access : task.form.accesses)
+    for (IndexMap& map : access.index) widen(map);
+  for (IndexMap& map : task.form.result) widen(map);
+  task.form.domain.push_back(1);
+  for (ContractionDim& k : task.dims.k) ++k.variable;
+  (task.dims.m.empty() ? task.dims.m : task.dims.n).push_back({at, 1, false});
+}
 
-bool lower_contraction(Lowering& lowering, const Node& node, const Group& group) {
-  if (!is_reduction(node)) return false;
-  const Value* value = node.result();
-  if (lowering.buffers().find(value) >= 0) return true;
+// None where the node is no contraction.
+std::optional<ContractionTask> task_of(const Node& node) {
+  std::vector<std::vector<std::int64_t>> shapes;
+  for (const Value* operand : node.operands) shapes.push_back(sizes(operand->type.shape));
   ContractionTask task;
   task.node = &node;
   task.form = indexed_form(node);
-  std::vector<std::vector<std::int64_t>> shapes;
-  for (const Value* operand : node.operands) shapes.push_back(sizes(operand->type.shape));
-  auto dims = find_contraction(task.form, shapes, value->type.dtype);
-  if (!dims) return false;
+  auto dims = find_contraction(task.form, shapes, node.result()->type.dtype);
+  if (!dims) return std::nullopt;
   task.dims = std::move(*dims);
+  if (task.dims.m.empty() || task.dims.n.empty()) add_unit_variable(task);
+  for (int a = 0; a < 2; ++a) {
+    OperandFacts& facts = task.facts[a];
+    OperandAccess& access = task.form.accesses[static_cast<std::size_t>(a)];
+    facts.shape = shapes[static_cast<std::size_t>(access.operand)];
+    facts.reach = reach_of(task, access);
+    bool inside = true;
+    for (std::size_t d = 0; d < facts.shape.size(); ++d)
+      inside =
+          inside && access.index[d].divisor == 1 && facts.reach[d].low >= 0 && facts.reach[d].high < facts.shape[d];
+    if (inside) access.guarded = false;
+  }
+  return task;
+}
+
+void plan(Lowering& lowering, ContractionTask& task) {
+  const Value* value = task.node->result();
   for (int a = 0; a < 2; ++a) {
     OperandFacts& facts = task.facts[a];
     facts.access = &task.form.accesses[static_cast<std::size_t>(a)];
-    facts.shape = shapes[static_cast<std::size_t>(facts.access->operand)];
-    facts.in_memory = lowering.buffers().find(task.operand(a)) >= 0;
-    facts.fixed = lowering.is_fixed(lowering.buffers().find(task.operand(a)));
+    const int buffer = lowering.buffers().find(task.operand(a));
+    facts.in_memory = buffer >= 0;
+    facts.fixed = lowering.is_fixed(buffer);
     facts.coefficients = linear_coefficients(*facts.access, facts.shape, task.form.variables());
-    facts.reach = reach_of(task, *facts.access);
   }
   std::vector<std::int64_t> strides = row_major_strides(sizes(value->type.shape)), moves(task.form.variables(), 0);
   for (std::size_t d = 0; d < strides.size(); ++d)
     for (std::size_t v = 0; v < task.form.domain.size(); ++v)
       moves[v] += strides[d] * (task.form.result.empty() ? v == d : task.form.result[d].coefficients[v]);
   task.plan = plan_contraction(task.dims, task.facts, moves, value->type.dtype, lowering.target());
+}
+
+// The results of the group that follow the contraction element by element; itself where there is none.
+std::vector<const Value*> followers(Lowering& lowering, const Group& group, const Value* value) {
   std::vector<const Value*> results;
   for (const Value* result : group.results) {
     std::set<const Value*> seen;
@@ -527,10 +558,23 @@ bool lower_contraction(Lowering& lowering, const Node& node, const Group& group)
     if (whole && depends_on(lowering.buffers(), result, value, seen)) results.push_back(result);
   }
   if (results.empty()) results = {value};
+  return results;
+}
+
+}  // namespace
+
+bool lower_contraction(Lowering& lowering, const Node& node, const Group& group) {
+  if (!is_reduction(node)) return false;
+  const Value* value = node.result();
+  if (lowering.buffers().find(value) >= 0) return true;
+  std::optional<ContractionTask> task = task_of(node);
+  if (!task) return false;
+  std::vector<const Value*> results = followers(lowering, group, value);
   for (int round = 0;; ++round) {
     ensure(round < 1000, "a contraction's epilogue could not be lowered");
     try {
-      ContractionKernels(lowering, task, results).run();
+      plan(lowering, *task);
+      ContractionKernels(lowering, *task, results).run();
       break;
     } catch (const NeedsBuffer& needs) {
       if (needs.value == value)

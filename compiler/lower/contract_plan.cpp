@@ -43,9 +43,13 @@ std::int64_t most_rows(int vectors, const Target& target) {
   return std::min<std::int64_t>(free / vectors, 24);
 }
 
-double cycles_of_step(std::int64_t rows, std::int64_t vectors) {
+// A step of the depth. Panels that do not stay in the first-level cache come from the second, kFromSecond bytes a
+// cycle.
+double cycles_of_step(std::int64_t rows, std::int64_t vectors, bool stays, const Target& target) {
+  constexpr double kFromSecond = 20;
   double fma = 0.5 * static_cast<double>(rows * vectors), loads = 0.5 * static_cast<double>(rows + vectors);
-  return std::max({fma, loads, 4.0});
+  double stream = stays ? 0 : static_cast<double>(vectors * target.vector_bytes) / kFromSecond;
+  return std::max({fma, loads, stream, 4.0});
 }
 
 // ⌈extent / most⌉ tiles as even as can be: two sizes that differ by one.
@@ -67,13 +71,15 @@ std::vector<Pieces> lane_blocks(std::int64_t extent, std::int64_t vectors, std::
   return out;
 }
 
-double tile_cycles(const ContractionPlan& plan, double depth, std::int64_t lanes) {
+double tile_cycles(const ContractionPlan& plan, double depth, std::int64_t lanes, const Target& target) {
   double sum = 0;
+  const auto half = static_cast<double>(target.l1_bytes / 2);
   for (const Pieces& r : plan.rows)
     for (const Pieces& l : plan.lanes) {
       std::int64_t vectors = l.padded / lanes;
-      sum += static_cast<double>(r.count * l.count) *
-             (depth * cycles_of_step(r.size, vectors) + kTileOverhead + 2.0 * static_cast<double>(r.size * vectors));
+      const double panel = depth * static_cast<double>(vectors * target.vector_bytes);
+      sum += static_cast<double>(r.count * l.count) * (depth * cycles_of_step(r.size, vectors, panel <= half, target) +
+                                                       kTileOverhead + 2.0 * static_cast<double>(r.size * vectors));
     }
   return sum;
 }
@@ -151,7 +157,7 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
           for (std::size_t i = 0; i < n.size(); ++i)
             if (i != lane) plan.outer_n.push_back(n[i]);
           double outer = batch * static_cast<double>(product(plan.outer_m) * product(plan.outer_n));
-          plan.cost = outer * tile_cycles(plan, depth, lanes);
+          plan.cost = outer * tile_cycles(plan, depth, lanes, target);
           place_lanes(plan, operands[b], batch * depth * static_cast<double>(product(n)));
           place_rows(plan, operands[a], contraction, batch * depth * static_cast<double>(product(m)));
           double results = batch * static_cast<double>(product(m) * product(n));
