@@ -37,6 +37,8 @@ bool spans_operand(const IndexedForm& form, const OperandAccess& access) {
 
 namespace {
 
+constexpr int kApart = 8;
+
 bool walks_as_one(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& moves, std::size_t outer,
                   std::size_t inner) {
   std::size_t o = form.domain.size() + outer, i = form.domain.size() + inner;
@@ -65,9 +67,9 @@ std::int64_t count_parts(std::int64_t extent, std::int64_t wanted) {
 void plan_split(ReductionPlan& plan, const IndexedForm& form) {
   std::int64_t outer = 1, total = 1;
   for (std::size_t d = 0; d < form.domain.size(); ++d)
-    if (plan.rows || d + 1 < form.domain.size()) outer *= form.domain[d];
+    if (plan.rows || static_cast<int>(d) != plan.lane) outer *= form.domain[d];
   for (std::int64_t e : form.reduction) total *= e;
-  std::int64_t lanes = plan.rows || form.domain.empty() ? 1 : form.domain.back();
+  std::int64_t lanes = plan.rows || plan.lane < 0 ? 1 : form.domain[static_cast<std::size_t>(plan.lane)];
   if (outer >= 16 || total < 256 || outer * total * lanes < (1 << 16)) return;
   int best = -1;
   for (std::size_t r = 0; r < form.reduction.size(); ++r) {
@@ -84,7 +86,30 @@ void plan_split(ReductionPlan& plan, const IndexedForm& form) {
   plan.length = (extent + plan.parts - 1) / plan.parts;
 }
 
+// The domain dimension whose lanes cost least; of equal ones the last.
+int choose_lane(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& moves) {
+  constexpr std::int64_t kFew = 8;  // lanes that stay empty cost as much as a fetch one by one
+  int best = -1, least = 0;
+  for (std::size_t d = 0; d < form.domain.size(); ++d) {
+    if (form.domain[d] <= 1) continue;
+    const int cost = cost_of_lanes(moves, d) + (form.domain[d] < kFew ? kApart : 0);
+    if (best >= 0 && cost > least) continue;
+    best = static_cast<int>(d);
+    least = cost;
+  }
+  return best;
+}
+
 }  // namespace
+
+int cost_of_lanes(const std::vector<std::vector<std::int64_t>>& moves, std::size_t variable) {
+  int cost = 0;
+  for (const auto& steps : moves) {
+    const std::int64_t step = std::abs(steps[variable]);
+    cost += step == 0 ? 0 : step == 1 ? 1 : kApart;
+  }
+  return cost;
+}
 
 ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& operand_shapes,
                              DType dtype, const Target& target) {
@@ -116,6 +141,10 @@ ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vec
     if (!moves.empty() && moves[0][d] != 0 && std::abs(moves[0][d]) <= step) innermost = false;
   }
   plan.rows = (innermost && run >= 8) || (kept <= 1 && run >= 8);
+  plan.lane = choose_lane(form, moves);
+  const std::size_t last = form.domain.size() + plan.runs.back().back();
+  if (moves.size() > 1 && plan.lane >= 0 && kept > 1)
+    plan.rows = plan.rows && cost_of_lanes(moves, last) <= cost_of_lanes(moves, static_cast<std::size_t>(plan.lane));
   if (plan.rows) {
     int lanes = std::max(1, target.lanes(byte_size(dtype)));
     plan.lanes = lanes;

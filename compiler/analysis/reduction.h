@@ -9,8 +9,9 @@
 namespace gradc {
 
 struct ReductionPlan {
-  bool rows = false;  // lanes run over the last run of the reduction; otherwise over the last domain dimension
+  bool rows = false;  // lanes run over the last run of the reduction; otherwise over a domain dimension
   int lanes = 1;      // rows: lanes of the accumulator
+  int lane = -1;      // not rows: that dimension; -1: none has an extent
   // Reduction variables of extent > 1, outer to inner; the variables of a run are walked as one loop.
   std::vector<std::vector<std::size_t>> runs;
   // A variable cut into `parts` of `length` (the last one shorter where it does not divide): partial results first,
@@ -25,6 +26,9 @@ ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vec
 // Whether the elements of the operand are the points of the form, one for one: each dimension is a variable and each
 // variable a dimension. True of the reductions along axes, false of windows and products.
 bool spans_operand(const IndexedForm& form, const OperandAccess& access);
+
+// What it costs to take a variable's rounds in lanes: elements that lie apart are fetched one by one.
+int cost_of_lanes(const std::vector<std::vector<std::int64_t>>& moves, std::size_t variable);
 
 // How many elements an access moves by when a variable does; row-major operand of this shape.
 std::vector<std::int64_t> linear_coefficients(const OperandAccess& access, const std::vector<std::int64_t>& shape,

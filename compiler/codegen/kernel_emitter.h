@@ -86,6 +86,7 @@ class KernelEmitter {
   void serial_loop(const Instr& instr);
   void unrolled_loop(const Instr& instr);
   void vector_loop(const Instr& instr);
+  static bool sums_in_lanes(const Instr& instr);
   void vector_rounds(const Instr& instr, int lanes, std::int64_t rounds, std::vector<llvm::Value*>& totals);
   void vector_tail(const Instr& instr, int lanes, std::int64_t first, std::int64_t rounds,
                    std::vector<llvm::Value*>& totals);

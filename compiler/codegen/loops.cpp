@@ -115,6 +115,8 @@ void KernelEmitter::vector_round(const Instr& instr, int lanes, llvm::Value* bas
 void KernelEmitter::vector_loop(const Instr& instr) {
   const Loop& loop = *instr.loop;
   int lanes = loop.accumulators.empty() ? natural_lanes(instr) : std::max(loop.lanes, 1);
+  if (loop.accumulators.empty() && sums_in_lanes(instr))
+    for (int most = 4 * lanes; lanes < most && loop.extent >= 2 * lanes;) lanes *= 2;
   ensure(lanes_ == 1, "codegen: vector loops do not nest");
   ensure(std::has_single_bit(static_cast<unsigned>(lanes)), "codegen: the lanes of a vector loop are a power of two");
   // Lanes past the extent would hold the identity, which changes no total.
@@ -132,6 +134,26 @@ void KernelEmitter::vector_loop(const Instr& instr) {
     varying_ = std::move(outer);
   }
   finish_accumulators(loop, totals);
+}
+
+// Short serial sums in every lane: several vectors of them hide each other's latency.
+bool KernelEmitter::sums_in_lanes(const Instr& instr) {
+  constexpr std::size_t kShort = 12;
+  const Instr* at = &instr;
+  std::size_t size = 0;
+  bool sums = false;
+  while (at) {
+    const Instr* inner = nullptr;
+    for (const Instr& in : at->body) {
+      if (in.op == Opcode::rarely || (in.loop && in.loop->mark != Loop::Mark::serial) || (in.loop && inner))
+        return false;
+      if (in.loop) inner = &in;
+    }
+    size += at->body.size();
+    if (inner) sums = !inner->loop->accumulators.empty();
+    at = inner;
+  }
+  return sums && size <= kShort;
 }
 
 void KernelEmitter::vector_rounds(const Instr& instr, int lanes, std::int64_t rounds,

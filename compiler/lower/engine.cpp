@@ -95,6 +95,7 @@ Coordinate Engine::apply(const IndexMap& map, const Coordinates& variables) {
 
 Scalar Engine::access(const Node& node, const OperandAccess& access, const Coordinates& variables) {
   const Value* operand = node.operands[static_cast<std::size_t>(access.operand)];
+  if (const auto other = redirected_.find(&access); other != redirected_.end()) operand = other->second;
   Coordinates coordinates;
   for (const IndexMap& map : access.index) coordinates.push_back(apply(map, variables));
   return read(operand, coordinates, access.guarded, access.outside);

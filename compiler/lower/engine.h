@@ -29,6 +29,9 @@ class Engine {
   // From here on the value at these coordinates is this scalar (a reduction's result, an element of a register tile).
   void know(const Value* value, Coordinates coordinates, Scalar scalar);
 
+  // From here on this access of a form is to another value (a copy of the operand in another order).
+  void redirect(const OperandAccess* access, const Value* value) { redirected_[access] = value; }
+
   // Whether the value is computed by code, not read from memory.
   bool computed(const Value* value) const;
 
@@ -60,6 +63,7 @@ class Engine {
   };
   std::map<const Value*, std::vector<Known>> known_;
   std::map<const Node*, IndexedForm> forms_;
+  std::map<const OperandAccess*, const Value*> redirected_;
 };
 
 // The parts of an affine over strides, where they are affine again and stay inside their extents without carry.

@@ -218,6 +218,13 @@ void Lowering::materialize(const Value* value) {
     lower_loop(*this, {value});
 }
 
+const Value* Lowering::transposed(Value* value, const std::vector<std::int64_t>& order) {
+  Builder builder(copies_);
+  const Value* copy = builder.one("transpose", {value}, {{"permutation", order}});
+  lower_loop(*this, {copy});
+  return copy;
+}
+
 KernelProgram lower_function(const Function& function, const StateLayout& state, const Options& options) {
   return Lowering(function, state, options).run();
 }

@@ -54,6 +54,8 @@ class Lowering {
   void add(Kernel kernel, const Value* hint);
   // Puts a value of the current group into a buffer.
   void materialize(const Value* value);
+  // The value with its dimensions in this order, in a buffer.
+  const Value* transposed(Value* value, const std::vector<std::int64_t>& order);
   // Runs f, and again after each value that it finds missing has been materialized.
   template <class F>
   void attempt(F f) {
@@ -136,6 +138,7 @@ class Lowering {
   int loops_ = 0;
   const Group* group_ = nullptr;
   std::map<std::string, std::int64_t>* multiply_adds_ = nullptr;  // null: not counted
+  Region copies_;  // nodes of `transposed`
 };
 
 // Nodes of a region, so that what overwrites an old value comes after its other readers where the graph allows it.

@@ -1,5 +1,7 @@
 // Reduction kernels: rows (lanes over the reduced dimension), columns and windows (lanes over the last kept one).
 #include <algorithm>
+#include <cstdlib>
+#include <map>
 
 #include "compiler/analysis/reduction.h"
 #include "compiler/lower/lowering.h"
@@ -71,9 +73,44 @@ void store_result(Lowering& lowering, KernelWriter& writer, Engine& engine, cons
   writer.store(access_of(writer, lowering.reserve(value), sizes(value->type.shape), at, 0, false), total);
 }
 
+namespace {
+
+// An operand that lanes fetch one by one, again and again (a depthwise kernel's weights), is put in their order first:
+// the copies, by access, whose dimensions are permuted to match.
+std::map<std::size_t, const Value*> copy_for_lanes(Lowering& lowering, const Node& node, IndexedForm& form,
+                                                   const ReductionPlan& plan) {
+  constexpr std::int64_t kOften = 8;
+  std::map<std::size_t, const Value*> copies;
+  if (plan.rows || plan.lane < 0 || !lowering.vectorize()) return copies;
+  const auto lane = static_cast<std::size_t>(plan.lane);
+  std::int64_t points = 1;
+  for (std::int64_t e : form.domain) points *= e;
+  for (std::int64_t e : form.reduction) points *= e;
+  for (std::size_t a = 0; a < form.accesses.size(); ++a) {
+    OperandAccess& access = form.accesses[a];
+    Value* operand = node.operands[static_cast<std::size_t>(access.operand)];
+    const std::vector<std::int64_t> shape = sizes(operand->type.shape);
+    if (operand->type.elements() == 0 || points < kOften * operand->type.elements()) continue;
+    if (std::abs(linear_coefficients(access, shape, form.variables())[lane]) <= 1) continue;
+    std::vector<std::int64_t> order;
+    std::vector<IndexMap> index;
+    for (bool last : {false, true})
+      for (std::size_t d = 0; d < shape.size(); ++d) {
+        if ((access.index[d].coefficients[lane] != 0) != last) continue;
+        order.push_back(static_cast<std::int64_t>(d));
+        index.push_back(access.index[d]);
+      }
+    access.index = std::move(index);
+    copies[a] = lowering.transposed(operand, order);
+  }
+  return copies;
+}
+
+}  // namespace
+
 void lower_reduction(Lowering& lowering, const Node& node) {
   const Value* value = node.result();
-  const IndexedForm form = indexed_form(node);
+  IndexedForm form = indexed_form(node);
   bool empty = std::any_of(form.reduction.begin(), form.reduction.end(), [](std::int64_t e) { return e == 0; });
   if (empty || value->type.elements() == 0) {
     fill(lowering, value, identity_of(form.combiner, value->type.dtype));
@@ -86,11 +123,13 @@ void lower_reduction(Lowering& lowering, const Node& node) {
     for (std::int64_t e : form.domain) elements *= e;
     partial = lowering.buffers().add_arena("partial", value->type.dtype, elements);
   }
+  const std::map<std::size_t, const Value*> copies = copy_for_lanes(lowering, node, form, plan);
   lowering.attempt([&] {
     bool window = !plan.rows && std::any_of(form.accesses.begin(), form.accesses.end(),
                                             [&](const OperandAccess& a) { return !spans_operand(form, a); });
     KernelWriter writer(lowering.program(), window ? "window" : "reduce");
     Engine engine(writer, lowering.buffers());
+    for (const auto& [a, copy] : copies) engine.redirect(&form.accesses[a], copy);
     DomainWalk domain = open_domain(lowering, writer, form, plan, value->type.dtype);
     Scalar total = reduce(writer, engine, node, form, plan, domain);
     if (partial >= 0) {

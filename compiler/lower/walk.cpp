@@ -18,20 +18,18 @@ DomainWalk open_domain(Lowering& lowering, KernelWriter& writer, const IndexedFo
     walk.part = affine_variable(writer.open(plan.parts));
     ++walk.loops;
   }
-  std::size_t last = form.domain.size();
-  if (!plan.rows)
-    for (std::size_t d = 0; d < form.domain.size(); ++d)
-      if (form.domain[d] > 1) last = d;
-  for (std::size_t d = 0; d < form.domain.size(); ++d) {
-    Affine a;
-    if (form.domain[d] > 1) {
-      bool vector = d == last && lowering.vectorize();
-      a = affine_variable(writer.open(form.domain[d], vector ? Loop::Mark::vector : Loop::Mark::serial,
-                                      vector ? lowering.lanes(dtype) : 0));
-      ++walk.loops;
-    }
-    walk.variables.push_back(coordinate(a));
-  }
+  walk.variables.resize(form.domain.size());
+  auto open = [&](std::size_t d, bool lanes) {
+    if (form.domain[d] <= 1) return;
+    bool vector = lanes && lowering.vectorize();
+    walk.variables[d] = coordinate(affine_variable(writer.open(
+        form.domain[d], vector ? Loop::Mark::vector : Loop::Mark::serial, vector ? lowering.lanes(dtype) : 0)));
+    ++walk.loops;
+  };
+  const int lane = plan.rows ? -1 : plan.lane;
+  for (std::size_t d = 0; d < form.domain.size(); ++d)
+    if (static_cast<int>(d) != lane) open(d, false);
+  if (lane >= 0) open(static_cast<std::size_t>(lane), true);
   return walk;
 }
 

@@ -14,7 +14,7 @@ struct DomainWalk {
   int loops = 0;          // opened
 };
 
-// Opens a loop for every domain dimension of extent > 1, the last one in lanes unless the plan is rows, and one for the
+// Opens a loop for every domain dimension of extent > 1, the plan's lanes innermost unless it is rows, and one for the
 // parts in front.
 DomainWalk open_domain(Lowering& lowering, KernelWriter& writer, const IndexedForm& form, const ReductionPlan& plan,
                        DType dtype);
