@@ -29,6 +29,27 @@ std::vector<runtime::Array> data_inputs(const ModelGraph& model, const std::stri
   return inputs;
 }
 
+namespace {
+
+// Where in the spec the message of the runtime is about: the file of the split that it names first, or its generator;
+// none where it speaks of something else.
+std::optional<Location> place_of(const DataSet& split, std::string_view message) {
+  if (message.starts_with("generator " + split.generator + ":")) return split.location;
+  std::size_t first = std::string_view::npos;
+  std::optional<Location> place;
+  for (std::size_t i = 0; i < split.files.size(); ++i) {
+    const std::string& named = split.files[i].second;
+    const std::string file = named.substr(0, named.find(':'));  // "digits.npz:images"
+    const std::size_t at = message.find(file);
+    if (at >= first || (at > 0 && message[at - 1] != '/' && message[at - 1] != ' ')) continue;
+    first = at;
+    place = i < split.places.size() ? split.places[i] : split.location;
+  }
+  return place;
+}
+
+}  // namespace
+
 runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const std::vector<runtime::Array>& inputs,
                             const std::string& vocabulary) {
   runtime::DataSource source;
@@ -46,31 +67,14 @@ runtime::DataSet load_split(const DataSet& split, const DataPlace& place, const 
   try {
     return runtime::read_data(source, place.directory.empty() ? place.spec_directory : place.directory, inputs);
   } catch (const runtime::Error& error) {
-    // Where the message is of one file, at that file.
-    const std::string message = error.what();
-    for (std::size_t i = 0; from_files && i < split.files.size() && i < split.places.size(); ++i)
-      if (message.find(split.files[i].second) != std::string::npos) throw UserError(split.places[i], message);
-    throw UserError(split.location, message);
+    throw UserError(place_of(split, error.what()).value_or(split.location), error.what());
   }
 }
 
-namespace {
-
-// Whether a message of the runtime names one of the split's files, or its generator.
-bool is_about(const DataSet& split, std::string_view message) {
-  if (message.starts_with("generator " + split.generator + ":")) return true;
-  return std::any_of(split.files.begin(), split.files.end(), [&](const auto& entry) {
-    const std::string file = entry.second.substr(0, entry.second.find(':'));  // "digits.npz:images"
-    const std::size_t at = message.find(file);
-    return at != std::string_view::npos && (at == 0 || message[at - 1] == '/');
-  });
-}
-
-}  // namespace
-
 void rethrow_at_split(const DataSpec& data, const runtime::DataError& error) {
   for (const auto* split : {&data.train, &data.validation, &data.test})
-    if (*split && is_about(**split, error.what())) throw UserError((*split)->location, error.what());
+    if (*split)
+      if (const auto place = place_of(**split, error.what())) throw UserError(*place, error.what());
   throw error;
 }
 

@@ -285,18 +285,18 @@ class BadFiles(BadInput):
     def test_data_out_of_range(self):
         for value, says in ((float('nan'), 'NaN'),):
             self.inputs(20, value)
-            self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['x.npy', 'example 3, element 2', says])
+            self.refused('train', 'm.json', '-o', 'run', at='m.json:15:34', says=['x.npy', 'example 3, element 2', says])
         self.inputs(20, float('inf'))
-        self.refused('train', 'm.json', '-o', 'run', '--check-finite', at='m.json:15:10', says=['x.npy', 'infinite'])
+        self.refused('train', 'm.json', '-o', 'run', '--check-finite', at='m.json:15:34', says=['x.npy', 'infinite'])
         for label in (3, -1):
             self.inputs(20, labels=[0] * 5 + [label] + [1] * 14)
-            self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['label.npy', 'example 5', str(label), '0 to 2'])
+            self.refused('train', 'm.json', '-o', 'run', at='m.json:15:52', says=['label.npy', 'example 5', str(label), '0 to 2'])
         # A number that is too large for the input's dtype, where the file's can hold it.
         self.inputs(20)
         (self.folder / 'x.npy').write_bytes(npy('<f8', (20, 4), struct.pack('<80d', *[1.0] * 9, 1e300, *[1.0] * 70)))
-        self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['example 2, element 1: 1e+300 is no value of `x`'])
+        self.refused('train', 'm.json', '-o', 'run', at='m.json:15:34', says=['example 2, element 1: 1e+300 is no value of `x`'])
         self.inputs(20, labels=[0] * 19)
-        self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['20', '19'])
+        self.refused('train', 'm.json', '-o', 'run', at='m.json:15:52', says=['20', '19'])
         self.inputs(0)
         self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['no examples'])
 
@@ -313,9 +313,9 @@ class BadFiles(BadInput):
             (self.folder / 'x.npy').write_bytes(content)
             self.refused('train', 'm.json', '-o', 'run', says=['x.npy', says])
         (self.folder / 'x.npy').unlink()
-        self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['x.npy', 'No such file'])
+        self.refused('train', 'm.json', '-o', 'run', at='m.json:15:34', says=['x.npy', 'No such file'])
         (self.folder / 'x.npy').mkdir()
-        self.refused('train', 'm.json', '-o', 'run', at='m.json:15:10', says=['x.npy', 'directory'])
+        self.refused('train', 'm.json', '-o', 'run', at='m.json:15:34', says=['x.npy', 'directory'])
 
     def test_broken_weights(self):
         self.run_command('train', 'm.json', '-o', 'run', check=0)
