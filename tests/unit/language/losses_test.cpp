@@ -1,5 +1,6 @@
 // The losses with first and second derivatives, against PyTorch's.
 #include "golden.h"
+#include "tests/support/catch.h"
 
 using namespace gradc;
 
