@@ -138,7 +138,7 @@ class Lowering {
   int loops_ = 0;
   const Group* group_ = nullptr;
   std::map<std::string, std::int64_t>* multiply_adds_ = nullptr;  // null: not counted
-  Region copies_;  // nodes of `transposed`
+  Region copies_;                                                 // nodes of `transposed`
 };
 
 // Nodes of a region, so that what overwrites an old value comes after its other readers where the graph allows it.
