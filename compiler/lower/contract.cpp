@@ -3,8 +3,8 @@
 // 1. The plan (contract_plan.h) says which operand takes the lanes and cuts a row and a lane dimension into pieces.
 // 2. Operands are read in place, copied with zeros around, or packed (pack.cpp).
 // 3. One kernel for every kind of piece of the outermost loop. Where the panel of a block of lanes is larger than a
-// share of
-//    the second-level cache, the depth is cut: a piece's accumulators stay in the worker's scratch over all cuts.
+//    share of the second-level cache, the depth is cut: a piece's accumulators stay in the worker's scratch over all
+//    cuts.
 // 4. Tiles write the result in place, or a scratch tile, from which the epilogue (the nodes of the group that follow
 //    the contraction element by element) is stored.
 #include "compiler/lower/contract.h"

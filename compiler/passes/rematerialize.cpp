@@ -2,8 +2,7 @@
 // forward), where that saves more memory than it costs time.
 //
 // 1. The nodes are put into an order that needs little memory, and the moment is found at which the most bytes wait
-// that
-//    a cut could save. What runs until then is early, the rest late.
+//    that a cut could save. What runs until then is early, the rest late.
 // 2. Each early value costs its bytes to keep, and each early node its operations to run again, at the rung's price of
 //    operations a byte; a node of a kind that the rung does not repeat costs more than anything. A minimum cut
 //    (compiler/analysis/min_cut.h) says what is kept and what runs again.
