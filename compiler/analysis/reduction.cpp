@@ -127,6 +127,7 @@ ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vec
       plan.runs.push_back({r});
     before = r;
   }
+  plan.lane = choose_lane(form, moves);
   if (plan.runs.empty()) return plan;
   // Rows where the last run is innermost in the first operand and fills lanes, or where there is nothing else to fill
   // them.
@@ -141,7 +142,6 @@ ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vec
     if (!moves.empty() && moves[0][d] != 0 && std::abs(moves[0][d]) <= step) innermost = false;
   }
   plan.rows = (innermost && run >= 8) || (kept <= 1 && run >= 8);
-  plan.lane = choose_lane(form, moves);
   const std::size_t last = form.domain.size() + plan.runs.back().back();
   if (moves.size() > 1 && plan.lane >= 0 && kept > 1)
     plan.rows = plan.rows && cost_of_lanes(moves, last) <= cost_of_lanes(moves, static_cast<std::size_t>(plan.lane));
