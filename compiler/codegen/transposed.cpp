@@ -20,6 +20,7 @@ namespace gradc::codegen {
 namespace {
 
 constexpr std::int64_t kFar = 4;  // lanes more than this many elements apart are fetched one by one otherwise
+const llvm::Align kRowAlign(32);  // of a row of a block: never less than a vector of 32 bytes
 
 struct Steps {
   std::int64_t outer = 0, inner = 0;  // elements from one round to the next
@@ -192,7 +193,7 @@ void KernelEmitter::load_crossed(const CrossedAccess& a, const Crossing& crossin
   for (int row = 0; row < rows; ++row)
     b_.CreateAlignedStore(block[static_cast<std::size_t>(row)],
                           b_.CreateConstInBoundsGEP1_64(element, a.rows, static_cast<std::uint64_t>(row * lanes)),
-                          llvm::Align(static_cast<std::uint64_t>(byte_size(type) * lanes)));
+                          kRowAlign);
 }
 
 void KernelEmitter::store_crossed(const CrossedAccess& a, const Crossing& crossing, int rows, llvm::Value* first_lane,
@@ -204,8 +205,7 @@ void KernelEmitter::store_crossed(const CrossedAccess& a, const Crossing& crossi
   std::vector<llvm::Value*> block(static_cast<std::size_t>(lanes), llvm::PoisonValue::get(vector));
   for (int row = 0; row < rows; ++row)
     block[static_cast<std::size_t>(row)] = b_.CreateAlignedLoad(
-        vector, b_.CreateConstInBoundsGEP1_64(element, a.rows, static_cast<std::uint64_t>(row * lanes)),
-        llvm::Align(static_cast<std::uint64_t>(byte_size(type) * lanes)));
+        vector, b_.CreateConstInBoundsGEP1_64(element, a.rows, static_cast<std::uint64_t>(row * lanes)), kRowAlign);
   transpose(block);
   for (int column = 0; column < columns; ++column) {
     const Address at = crossed_address(a, crossing, first_lane, column);
