@@ -15,7 +15,8 @@
 namespace gradc {
 
 // (Σ coefficients[d] * variable[d] + offset) / divisor. Variables: domain dims, then reduction dims.
-// Where the division leaves a remainder, the access is outside.
+// Where the division leaves a remainder, the access is outside, and a point of a reduction is no term at all: gaps of a
+// stride are not zeros, which an infinite factor would make NaN.
 struct IndexMap {
   std::vector<std::int64_t> coefficients;  // one per variable
   std::int64_t offset = 0;

@@ -36,14 +36,19 @@ void advance(std::span<std::int64_t> index, const std::vector<std::int64_t>& box
   }
 }
 
+std::int64_t numerator(const IndexMap& map, std::span<const std::int64_t> index) {
+  std::int64_t at = map.offset;
+  for (std::size_t v = 0; v < map.coefficients.size(); ++v) at += map.coefficients[v] * index[v];
+  return at;
+}
+
 // The offset of an access at `index`, or -1 where it falls outside.
 std::int64_t offset_of(const OperandAccess& access, const std::vector<std::int64_t>& extents,
                        std::span<const std::int64_t> index) {
   std::int64_t offset = 0;
   for (std::size_t d = 0; d < access.index.size(); ++d) {
     const IndexMap& map = access.index[d];
-    std::int64_t at = map.offset;
-    for (std::size_t v = 0; v < map.coefficients.size(); ++v) at += map.coefficients[v] * index[v];
+    std::int64_t at = numerator(map, index);
     if (at % map.divisor != 0) return -1;
     at /= map.divisor;
     if (at < 0 || at >= extents[d]) return -1;
@@ -57,8 +62,10 @@ class IndexedLoop {
  public:
   IndexedLoop(const IndexedForm& form, std::span<const Tensor> operands, Tensor& result)
       : form_(form), operands_(operands), result_(result), body_(form.body), arguments_(form.accesses.size()) {
-    for (const OperandAccess& access : form.accesses)
+    for (const OperandAccess& access : form.accesses) {
       extents_.push_back(sizes(operands[static_cast<std::size_t>(access.operand)].type().shape));
+      for (const IndexMap& map : access.index) strided_ = strided_ || (map.divisor != 1 && !form.reduction.empty());
+    }
   }
 
   void run() {
@@ -70,7 +77,7 @@ class IndexedLoop {
     for (std::int64_t i = 0, n = product(form_.domain); i < n; ++i, advance(outer, form_.domain)) {
       ScalarValue value = identity_of(form_.combiner, type);
       for (std::int64_t j = 0; j < rounds; ++j, advance(inner, form_.reduction))
-        value = combined(type, value, body_at(index));
+        if (!strided_ || is_term(index)) value = combined(type, value, body_at(index));
       store(result_, form_.result.empty() ? i : result_offset(index), value);
     }
   }
@@ -84,6 +91,13 @@ class IndexedLoop {
                  ? scalar_of(type, static_cast<float>(number_of(type, a)) + static_cast<float>(number_of(type, b)))
                  : scalar_of(type, number_of(type, a) + number_of(type, b));
     return combine(form_.combiner, type, a, b);
+  }
+
+  bool is_term(std::span<const std::int64_t> index) const {
+    for (const OperandAccess& access : form_.accesses)
+      for (const IndexMap& map : access.index)
+        if (numerator(map, index) % map.divisor != 0) return false;
+    return true;
   }
 
   ScalarValue body_at(std::span<const std::int64_t> index) {
@@ -110,6 +124,7 @@ class IndexedLoop {
   ScalarInterpreter body_;
   std::vector<ScalarValue> arguments_;
   std::vector<std::vector<std::int64_t>> extents_;
+  bool strided_ = false;  // a reduction with divided indices
 };
 
 std::vector<Tensor> interpret_composite(const Node& node, std::span<const Tensor> operands) {

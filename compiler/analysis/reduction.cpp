@@ -37,16 +37,13 @@ bool spans_operand(const IndexedForm& form, const OperandAccess& access) {
 
 namespace {
 
-constexpr int kApart = 8;
+constexpr double kApart = 8;
 
-bool walks_as_one(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& moves, std::size_t outer,
-                  std::size_t inner) {
-  std::size_t o = form.domain.size() + outer, i = form.domain.size() + inner;
-  for (std::size_t a = 0; a < form.accesses.size(); ++a) {
-    if (form.accesses[a].guarded && (moves[a][o] != 0 || moves[a][i] != 0)) return false;
-    if (moves[a][o] != moves[a][i] * form.reduction[inner]) return false;
-  }
-  return true;
+std::int64_t points(const IndexedForm& form) {
+  std::int64_t points = 1;
+  for (std::int64_t e : form.domain) points *= e;
+  for (std::int64_t e : form.reduction) points *= e;
+  return points;
 }
 
 bool uses_index(const IndexedForm& form) {
@@ -86,13 +83,36 @@ void plan_split(ReductionPlan& plan, const IndexedForm& form) {
   plan.length = (extent + plan.parts - 1) / plan.parts;
 }
 
+// How the elements of one access lie.
+struct Moves {
+  std::vector<std::int64_t> steps;  // by variable
+  double apart = kApart;            // what an element costs where lanes lie apart: a fetch, or its part of a copy
+};
+
+// What it costs to take a variable's rounds in lanes.
+double cost_of_lanes(const std::vector<Moves>& moves, std::size_t variable) {
+  double cost = 0;
+  for (const Moves& m : moves) cost += std::abs(m.steps[variable]) <= 1 ? 1 : m.apart;
+  return cost;
+}
+
+bool walks_as_one(const IndexedForm& form, const std::vector<Moves>& moves, std::size_t outer, std::size_t inner) {
+  std::size_t o = form.domain.size() + outer, i = form.domain.size() + inner;
+  for (std::size_t a = 0; a < form.accesses.size(); ++a) {
+    if (form.accesses[a].guarded && (moves[a].steps[o] != 0 || moves[a].steps[i] != 0)) return false;
+    if (moves[a].steps[o] != moves[a].steps[i] * form.reduction[inner]) return false;
+  }
+  return true;
+}
+
 // The domain dimension whose lanes cost least; of equal ones the last.
-int choose_lane(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& moves) {
+int choose_lane(const IndexedForm& form, const std::vector<Moves>& moves) {
   constexpr std::int64_t kFew = 8;  // lanes that stay empty cost as much as a fetch one by one
-  int best = -1, least = 0;
+  int best = -1;
+  double least = 0;
   for (std::size_t d = 0; d < form.domain.size(); ++d) {
     if (form.domain[d] <= 1) continue;
-    const int cost = cost_of_lanes(moves, d) + (form.domain[d] < kFew ? kApart : 0);
+    const double cost = cost_of_lanes(moves, d) + (form.domain[d] < kFew ? kApart : 0);
     if (best >= 0 && cost > least) continue;
     best = static_cast<int>(d);
     least = cost;
@@ -102,21 +122,23 @@ int choose_lane(const IndexedForm& form, const std::vector<std::vector<std::int6
 
 }  // namespace
 
-int cost_of_lanes(const std::vector<std::vector<std::int64_t>>& moves, std::size_t variable) {
-  int cost = 0;
-  for (const auto& steps : moves) {
-    const std::int64_t step = std::abs(steps[variable]);
-    cost += step == 0 ? 0 : step == 1 ? 1 : kApart;
-  }
-  return cost;
+bool worth_copying(const IndexedForm& form, std::int64_t elements) {
+  constexpr std::int64_t kOften = 8;
+  return elements > 0 && points(form) >= kOften * elements;
 }
 
 ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vector<std::int64_t>>& operand_shapes,
                              DType dtype, const Target& target) {
   ReductionPlan plan;
-  std::vector<std::vector<std::int64_t>> moves;
-  for (const OperandAccess& a : form.accesses)
-    moves.push_back(linear_coefficients(a, operand_shapes[static_cast<std::size_t>(a.operand)], form.variables()));
+  std::vector<Moves> moves;
+  for (const OperandAccess& a : form.accesses) {
+    const std::vector<std::int64_t>& shape = operand_shapes[static_cast<std::size_t>(a.operand)];
+    std::int64_t elements = 1;
+    for (std::int64_t e : shape) elements *= e;
+    Moves& m = moves.emplace_back(linear_coefficients(a, shape, form.variables()));
+    if (worth_copying(form, elements))
+      m.apart = 1 + kApart * static_cast<double>(elements) / static_cast<double>(points(form));
+  }
   std::size_t before = form.reduction.size();
   bool separate = uses_index(form);
   for (std::size_t r = 0; r < form.reduction.size(); ++r) {
@@ -133,13 +155,13 @@ ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vec
   // them.
   std::int64_t run = 1;
   for (std::size_t r : plan.runs.back()) run *= form.reduction[r];
-  std::int64_t step = moves.empty() ? 1 : std::abs(moves[0][form.domain.size() + plan.runs.back().back()]);
+  std::int64_t step = moves.empty() ? 1 : std::abs(moves[0].steps[form.domain.size() + plan.runs.back().back()]);
   std::int64_t kept = 0;
   bool innermost = true;
   for (std::size_t d = 0; d < form.domain.size(); ++d) {
     if (form.domain[d] == 1) continue;
     kept = form.domain[d];
-    if (!moves.empty() && moves[0][d] != 0 && std::abs(moves[0][d]) <= step) innermost = false;
+    if (!moves.empty() && moves[0].steps[d] != 0 && std::abs(moves[0].steps[d]) <= step) innermost = false;
   }
   plan.rows = (innermost && run >= 8) || (kept <= 1 && run >= 8);
   const std::size_t last = form.domain.size() + plan.runs.back().back();

@@ -27,8 +27,9 @@ ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vec
 // variable a dimension. True of the reductions along axes, false of windows and products.
 bool spans_operand(const IndexedForm& form, const OperandAccess& access);
 
-// What it costs to take a variable's rounds in lanes: elements that lie apart are fetched one by one.
-int cost_of_lanes(const std::vector<std::vector<std::int64_t>>& moves, std::size_t variable);
+// Whether an operand of so many elements is read so often over the form's points that a copy of it, in another order,
+// costs next to nothing.
+bool worth_copying(const IndexedForm& form, std::int64_t elements);
 
 // How many elements an access moves by when a variable does; row-major operand of this shape.
 std::vector<std::int64_t> linear_coefficients(const OperandAccess& access, const std::vector<std::int64_t>& shape,

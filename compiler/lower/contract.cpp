@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "compiler/analysis/strides.h"
 #include "compiler/lower/nest.h"
 #include "compiler/lower/walk.h"
 
@@ -26,7 +27,7 @@ const Value* ContractionTask::operand(int access) const {
 
 namespace {
 
-// Of every dimension of the operand, the numerators of its index over all variables.
+// Of every dimension of the operand, its index over all variables.
 std::vector<Range> reach_of(const ContractionTask& task, const OperandAccess& access) {
   std::vector<Range> reach;
   for (const IndexMap& map : access.index) {
@@ -92,10 +93,12 @@ class ContractionKernels {
       : lowering_(lowering), task_(task), results_(std::move(results)) {}
 
   void run() {
-    rows_ = place_rows_operand(lowering_, task_);
-    for (const Pieces& pieces : task_.plan.lanes) lanes_.push_back(place_lanes_operand(lowering_, task_, pieces));
     plan_direct();
-    plan_depth();
+    if (!task_.empty) {
+      rows_ = place_rows_operand(lowering_, task_);
+      for (const Pieces& pieces : task_.plan.lanes) lanes_.push_back(place_lanes_operand(lowering_, task_, pieces));
+      plan_depth();
+    }
     plan_loops();
     const TileLoop& first = loops_[0];
     if (first.of == TileLoop::Of::dim) {
@@ -238,7 +241,10 @@ class ContractionKernels {
     place.variables.assign(task_.form.variables(), Coordinate{});
     visit(0, inside_, place, static_cast<int>(kind), [&](Place& outer) {
       if (!blocked_) {
-        tile(outer, {}, depth_, false);
+        if (task_.empty)
+          clear(outer);
+        else
+          tile(outer, {}, depth_, false);
         epilogue(outer);
         return;
       }
@@ -507,29 +513,43 @@ void add_unit_variable(ContractionTask& task) {
   (task.dims.m.empty() ? task.dims.m : task.dims.n).push_back({at, 1, false});
 }
 
-// None where the node is no contraction.
-std::optional<ContractionTask> task_of(const Node& node) {
+// One for every part of the node's form, which share what they copy; none where the node, or a part, is no contraction.
+std::vector<ContractionTask> tasks_of(const Node& node) {
   std::vector<std::vector<std::int64_t>> shapes;
   for (const Value* operand : node.operands) shapes.push_back(sizes(operand->type.shape));
-  ContractionTask task;
-  task.node = &node;
-  task.form = indexed_form(node);
-  auto dims = find_contraction(task.form, shapes, node.result()->type.dtype);
-  if (!dims) return std::nullopt;
-  task.dims = std::move(*dims);
-  if (task.dims.m.empty() || task.dims.n.empty()) add_unit_variable(task);
-  for (int a = 0; a < 2; ++a) {
-    OperandFacts& facts = task.facts[a];
-    OperandAccess& access = task.form.accesses[static_cast<std::size_t>(a)];
-    facts.shape = shapes[static_cast<std::size_t>(access.operand)];
-    facts.reach = reach_of(task, access);
-    bool inside = true;
-    for (std::size_t d = 0; d < facts.shape.size(); ++d)
-      inside =
-          inside && access.index[d].divisor == 1 && facts.reach[d].low >= 0 && facts.reach[d].high < facts.shape[d];
-    if (inside) access.guarded = false;
+  std::vector<ContractionTask> tasks;
+  for (StridedPart& part : split_strides(indexed_form(node))) {
+    ContractionTask task;
+    task.node = &node;
+    task.form = std::move(part.form);
+    task.empty = part.empty;
+    auto dims = find_contraction(task.form, shapes, node.result()->type.dtype);
+    if (!dims) return {};
+    task.dims = std::move(*dims);
+    if (task.dims.m.empty() || task.dims.n.empty()) add_unit_variable(task);
+    tasks.push_back(std::move(task));
   }
-  return task;
+  for (std::size_t a = 0; a < 2; ++a) {
+    std::vector<Range> reach;
+    for (const ContractionTask& task : tasks) {
+      if (task.empty) continue;
+      const std::vector<Range> met = reach_of(task, task.form.accesses[a]);
+      if (reach.empty()) reach = met;
+      for (std::size_t d = 0; d < met.size(); ++d)
+        reach[d] = {std::min(reach[d].low, met[d].low), std::max(reach[d].high, met[d].high)};
+    }
+    for (ContractionTask& task : tasks) {
+      OperandAccess& access = task.form.accesses[a];
+      OperandFacts& facts = task.facts[a];
+      facts.shape = shapes[static_cast<std::size_t>(access.operand)];
+      facts.reach = task.empty ? reach_of(task, access) : reach;
+      bool inside = true;
+      for (std::size_t d = 0; d < facts.shape.size(); ++d)
+        inside = inside && facts.reach[d].low >= 0 && facts.reach[d].high < facts.shape[d];
+      if (inside) access.guarded = false;
+    }
+  }
+  return tasks;
 }
 
 void plan(Lowering& lowering, ContractionTask& task) {
@@ -567,14 +587,16 @@ bool lower_contraction(Lowering& lowering, const Node& node, const Group& group)
   if (!is_reduction(node)) return false;
   const Value* value = node.result();
   if (lowering.buffers().find(value) >= 0) return true;
-  std::optional<ContractionTask> task = task_of(node);
-  if (!task) return false;
+  std::vector<ContractionTask> tasks = tasks_of(node);
+  if (tasks.empty()) return false;
   std::vector<const Value*> results = followers(lowering, group, value);
   for (int round = 0;; ++round) {
     ensure(round < 1000, "a contraction's epilogue could not be lowered");
     try {
-      plan(lowering, *task);
-      ContractionKernels(lowering, *task, results).run();
+      for (ContractionTask& task : tasks) {
+        plan(lowering, task);
+        ContractionKernels(lowering, task, results).run();
+      }
       break;
     } catch (const NeedsBuffer& needs) {
       if (needs.value == value)

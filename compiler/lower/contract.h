@@ -20,6 +20,7 @@ struct Panel {
 struct ContractionTask {
   const Node* node = nullptr;
   IndexedForm form;
+  bool empty = false;  // of terms: the result is zero
   Contraction dims;
   ContractionPlan plan;
   OperandFacts facts[2];
@@ -28,7 +29,7 @@ struct ContractionTask {
   const Value* operand(int access) const;
 };
 
-// The broadcast operand: in place, or a copy of all elements that are read with zeros around (and between).
+// The broadcast operand: in place, or a copy of all elements that are read with zeros around.
 Panel place_rows_operand(Lowering& lowering, const ContractionTask& task);
 // The lanes operand for one kind of blocks: in place, copied as [block][dimension…][lanes], or packed as
 // [batch…][outer n…][block][k…][lanes]; zeros behind the last column.

@@ -7,10 +7,7 @@
 
 namespace gradc {
 
-bool OperandFacts::direct() const {
-  return in_memory && !access->guarded &&
-         std::all_of(access->index.begin(), access->index.end(), [](const IndexMap& m) { return m.divisor == 1; });
-}
+bool OperandFacts::direct() const { return in_memory && !access->guarded; }
 
 double OperandFacts::elements_met() const {
   double n = 1;
@@ -21,7 +18,7 @@ double OperandFacts::elements_met() const {
 std::optional<std::size_t> OperandFacts::own_dimension(std::size_t variable, std::int64_t extent) const {
   for (std::size_t d = 0; d < access->index.size(); ++d) {
     const IndexMap& map = access->index[d];
-    bool alone = map.coefficients[variable] == 1 && map.offset == 0 && map.divisor == 1 &&
+    bool alone = map.coefficients[variable] == 1 && map.offset == 0 &&
                  std::count(map.coefficients.begin(), map.coefficients.end(), 0) ==
                      static_cast<std::ptrdiff_t>(map.coefficients.size()) - 1;
     if (alone && shape[d] == extent) return d;

@@ -19,7 +19,7 @@ struct OperandFacts {
   std::vector<std::int64_t> shape;
   const OperandAccess* access = nullptr;
   std::vector<std::int64_t> coefficients;  // of every form variable, in elements
-  std::vector<Range> reach;                // of every dimension: the indices met, before the division
+  std::vector<Range> reach;                // of every dimension: the indices met
 
   // Readable at base + Σ coefficient * variable.
   bool direct() const;
@@ -37,7 +37,7 @@ struct Pieces {
 // How an operand is read.
 enum class Placing : std::uint8_t {
   in_place,
-  copied,  // once, every element that is met, with zeros around and between; lanes innermost
+  copied,  // once, every element that is met, with zeros around; lanes innermost
   panels,  // lanes: for every block and every step of the depth
 };
 

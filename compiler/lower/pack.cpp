@@ -75,11 +75,7 @@ void write_copy(Lowering& lowering, const ContractionTask& task, int access, int
       index[dims[i].dim] = index[dims[i].dim] + (dims[i].of == CopyDim::Of::block ? a * pieces.padded : a);
       if (dims[i].of == CopyDim::Of::block) index[dims[i].dim].offset += pieces.start;
     }
-    for (std::size_t d = 0; d < index.size(); ++d) {
-      Coordinate source = coordinate(index[d]);
-      std::pair<std::int64_t, Coordinate> term{1, source};
-      from.push_back(writer.linear(std::span(&term, 1), 0, facts.access->index[d].divisor));
-    }
+    for (const Affine& at : index) from.push_back(coordinate(at));
     Scalar element = engine.read(value, from, true, 0);
     writer.store(access_of(writer, buffer, stored, to, 0, false), element);
     for (int i = 0; i < loops; ++i) writer.close();
@@ -166,10 +162,7 @@ Panel copied(Lowering& lowering, const ContractionTask& task, int access, const 
          {static_cast<std::int64_t>(dim.of), static_cast<std::int64_t>(dim.dim), dim.extent, dim.stored})
       put(key, n);
   }
-  for (std::size_t d = 0; d < facts.shape.size(); ++d) {
-    put(key, facts.reach[d].low);
-    put(key, facts.access->index[d].divisor);
-  }
+  for (const Range& reach : facts.reach) put(key, reach.low);
   put(key, pieces.start);
   auto [known, fresh] = lowering.packed().emplace(key, -1);
   if (fresh) {
@@ -296,10 +289,7 @@ Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const
   around.insert(around.end(), task.plan.outer_n.begin(), task.plan.outer_n.end());
   const Value* value = lowering.buffers().resolve(task.operand(task.plan.b));
   std::string key = key_of("pack ", value, *facts.access);
-  for (const IndexMap& map : facts.access->index) {
-    put(key, map.offset);
-    put(key, map.divisor);
-  }
+  for (const IndexMap& map : facts.access->index) put(key, map.offset);
   for (std::int64_t n : {pieces.start, pieces.count, pieces.size, pieces.padded}) put(key, n);
   auto describe = [&](const ContractionDim& dim) {
     for (const IndexMap& map : facts.access->index) put(key, map.coefficients[dim.variable]);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "compiler/analysis/reduction.h"
+#include "compiler/analysis/strides.h"
 #include "compiler/lower/lowering.h"
 #include "compiler/lower/nest.h"
 #include "compiler/lower/walk.h"
@@ -16,20 +17,29 @@ bool is_reduction(const Node& node) {
 
 namespace {
 
-void fill(Lowering& lowering, const Value* value, ScalarValue element) {
-  std::int64_t count = value->type.elements();
-  if (count > 0) {
-    KernelWriter writer(lowering.program(), "loop");
-    int i = writer.open(count, lowering.innermost_mark(), lowering.vectorize() ? lowering.lanes(value->type.dtype) : 0);
-    Scalar scalar = writer.constant(value->type.dtype, element);
-    writer.store(access_of(writer, lowering.reserve(value), {count}, {coordinate(affine_variable(i))}, 0, false),
-                 scalar);
-    writer.close();
-    Kernel kernel = writer.finish();
-    shape_nest(kernel);
-    lowering.add(std::move(kernel), value);
+// Nothing is combined over this domain.
+void fill(Lowering& lowering, const Node& node, const IndexedForm& form) {
+  const Value* value = node.result();
+  const DType dtype = value->type.dtype;
+  KernelWriter writer(lowering.program(), "loop");
+  Engine engine(writer, lowering.buffers());
+  Coordinates domain;
+  int loops = 0;
+  for (std::size_t d = 0; d < form.domain.size(); ++d) {
+    const bool last = d + 1 == form.domain.size();
+    Affine a;
+    if (form.domain[d] > 1) {
+      a = affine_variable(writer.open(form.domain[d], last ? lowering.innermost_mark() : Loop::Mark::serial,
+                                      last && lowering.vectorize() ? lowering.lanes(dtype) : 0));
+      ++loops;
+    }
+    domain.push_back(coordinate(a));
   }
-  lowering.written(value);
+  store_result(lowering, writer, engine, node, form, domain, writer.constant(dtype, identity_of(form.combiner, dtype)));
+  for (int i = 0; i < loops; ++i) writer.close();
+  Kernel kernel = writer.finish();
+  shape_nest(kernel);
+  lowering.add(std::move(kernel), value);
 }
 
 // partial[part, domain…] → result, the parts one after another.
@@ -78,19 +88,15 @@ namespace {
 // An operand that lanes fetch one by one, again and again (a depthwise kernel's weights), is put in their order first:
 // the copies, by access, whose dimensions are permuted to match.
 std::map<std::size_t, const Value*> copy_for_lanes(Lowering& lowering, const Node& node, IndexedForm& form,
-                                                   const ReductionPlan& plan) {
-  constexpr std::int64_t kOften = 8;
+                                                   const StridedPart& part, const ReductionPlan& plan) {
   std::map<std::size_t, const Value*> copies;
   if (plan.rows || plan.lane < 0 || !lowering.vectorize()) return copies;
   const auto lane = static_cast<std::size_t>(plan.lane);
-  std::int64_t points = 1;
-  for (std::int64_t e : form.domain) points *= e;
-  for (std::int64_t e : form.reduction) points *= e;
   for (std::size_t a = 0; a < form.accesses.size(); ++a) {
     OperandAccess& access = form.accesses[a];
     Value* operand = node.operands[static_cast<std::size_t>(access.operand)];
     const std::vector<std::int64_t> shape = sizes(operand->type.shape);
-    if (operand->type.elements() == 0 || points < kOften * operand->type.elements()) continue;
+    if (!worth_copying(part.form, operand->type.elements())) continue;
     if (std::abs(linear_coefficients(access, shape, form.variables())[lane]) <= 1) continue;
     std::vector<std::int64_t> order;
     std::vector<IndexMap> index;
@@ -106,16 +112,10 @@ std::map<std::size_t, const Value*> copy_for_lanes(Lowering& lowering, const Nod
   return copies;
 }
 
-}  // namespace
-
-void lower_reduction(Lowering& lowering, const Node& node) {
+// Of the reduction `whole`.
+void lower_part(Lowering& lowering, const Node& node, IndexedForm whole, const StridedPart& part) {
   const Value* value = node.result();
-  IndexedForm form = indexed_form(node);
-  bool empty = std::any_of(form.reduction.begin(), form.reduction.end(), [](std::int64_t e) { return e == 0; });
-  if (empty || value->type.elements() == 0) {
-    fill(lowering, value, identity_of(form.combiner, value->type.dtype));
-    return;
-  }
+  const IndexedForm& form = part.form;
   const ReductionPlan plan = plan_of(node, form, lowering.target());
   int partial = -1;
   if (plan.split >= 0) {
@@ -123,15 +123,15 @@ void lower_reduction(Lowering& lowering, const Node& node) {
     for (std::int64_t e : form.domain) elements *= e;
     partial = lowering.buffers().add_arena("partial", value->type.dtype, elements);
   }
-  const std::map<std::size_t, const Value*> copies = copy_for_lanes(lowering, node, form, plan);
+  const std::map<std::size_t, const Value*> copies = copy_for_lanes(lowering, node, whole, part, plan);
   lowering.attempt([&] {
     bool window = !plan.rows && std::any_of(form.accesses.begin(), form.accesses.end(),
                                             [&](const OperandAccess& a) { return !spans_operand(form, a); });
     KernelWriter writer(lowering.program(), window ? "window" : "reduce");
     Engine engine(writer, lowering.buffers());
-    for (const auto& [a, copy] : copies) engine.redirect(&form.accesses[a], copy);
+    for (const auto& [a, copy] : copies) engine.redirect(&whole.accesses[a], copy);
     DomainWalk domain = open_domain(lowering, writer, form, plan, value->type.dtype);
-    Scalar total = reduce(writer, engine, node, form, plan, domain);
+    Scalar total = reduce(writer, engine, node, whole, part, plan, domain);
     if (partial >= 0) {
       std::vector<std::int64_t> shape{plan.parts};
       shape.insert(shape.end(), form.domain.begin(), form.domain.end());
@@ -147,7 +147,25 @@ void lower_reduction(Lowering& lowering, const Node& node) {
     lowering.add(std::move(kernel), value);
   });
   if (partial >= 0) combine_parts(lowering, node, form, partial, plan.parts);
-  lowering.written(value);
+}
+
+}  // namespace
+
+void lower_reduction(Lowering& lowering, const Node& node) {
+  const IndexedForm form = indexed_form(node);
+  const bool empty = std::any_of(form.reduction.begin(), form.reduction.end(), [](std::int64_t e) { return e == 0; });
+  if (empty && node.result()->type.elements() > 0) {
+    fill(lowering, node, form);
+  } else if (!empty) {
+    for (const StridedPart& part : split_strides(form)) {
+      if (std::find(part.form.domain.begin(), part.form.domain.end(), 0) != part.form.domain.end()) continue;
+      if (part.empty)
+        fill(lowering, node, part.form);
+      else
+        lower_part(lowering, node, form, part);
+    }
+  }
+  lowering.written(node.result());
 }
 
 }  // namespace gradc

@@ -13,6 +13,7 @@ namespace {
 struct Row {
   const Node* node;
   IndexedForm form;
+  StridedPart whole;
   ReductionPlan plan;
 };
 
@@ -78,7 +79,7 @@ class RowKernel {
     for (const Row& row : rows_) {
       DomainWalk walk = domain_;
       walk.variables = matched(domain_.variables, rows_[0].form.domain, row.form.domain);
-      Scalar total = reduce(writer_, engine_, *row.node, row.form, row.plan, walk);
+      Scalar total = reduce(writer_, engine_, *row.node, row.form, row.whole, row.plan, walk);
       engine_.know(row.node->result(), result_coordinates(engine_, row.form, walk.variables), total);
     }
     std::vector<const Value*> left = group_.results;
@@ -157,8 +158,10 @@ bool lower_rows(Lowering& lowering, const Group& group) {
     IndexedForm form = indexed_form(*node);
     for (std::int64_t e : form.reduction)
       if (e == 0) return false;
+    std::vector<StridedPart> parts = split_strides(form);
+    if (parts.size() != 1) return false;
     ReductionPlan plan = plan_of(*node, form, lowering.target());
-    rows.push_back({node, std::move(form), std::move(plan)});
+    rows.push_back({node, std::move(form), std::move(parts[0]), std::move(plan)});
   }
   if (rows.empty() || !share_domain(rows)) return false;
   for (const Value* result : group.results)

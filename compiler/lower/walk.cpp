@@ -67,8 +67,9 @@ const Value* operand_in_code(const Node& node, Engine& engine) {
 
 }  // namespace
 
-Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& form,
+Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& whole, const StridedPart& part,
               const ReductionPlan& plan, const DomainWalk& domain) {
+  const IndexedForm& form = part.form;
   const DType type = node.result()->type.dtype;
   Scalar identity = writer.constant(type, identity_of(form.combiner, type));
   std::vector<std::vector<Step>> runs = steps_of(form, plan);
@@ -82,7 +83,10 @@ Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const Inde
       Coordinate& c = at[form.domain.size() + runs[k][s].variable];
       c.affine = c.affine + affine_variable(v);
     }
-  Scalar total = engine.body(node, form, at);
+  Coordinates origin = at;
+  for (std::size_t v = 0; v < at.size(); ++v)
+    origin[v].affine = at[v].affine * part.origin[v].step + affine_constant(part.origin[v].first);
+  Scalar total = engine.body(node, whole, origin);
   if (plan.split >= 0 && plan.parts * plan.length != form.reduction[static_cast<std::size_t>(plan.split)]) {
     std::size_t cut = static_cast<std::size_t>(plan.split);
     Scalar args[] = {writer.inside(at[form.domain.size() + cut], form.reduction[cut]), total, identity};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/analysis/reduction.h"
+#include "compiler/analysis/strides.h"
 #include "compiler/lower/lowering.h"
 
 namespace gradc {
@@ -19,9 +20,9 @@ struct DomainWalk {
 DomainWalk open_domain(Lowering& lowering, KernelWriter& writer, const IndexedForm& form, const ReductionPlan& plan,
                        DType dtype);
 
-// The reduction's value at a point of its domain. Throws NeedsBuffer for an operand whose code keeps a run from being
-// one loop.
-Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& form,
+// The value of a part of the reduction `whole` at a point of the part's domain. Throws NeedsBuffer for an operand whose
+// code keeps a run from being one loop.
+Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& whole, const StridedPart& part,
               const ReductionPlan& plan, const DomainWalk& domain);
 
 // Where a point of the domain lies in the result.

@@ -41,18 +41,29 @@ void fill(const runtime::Array& array, std::byte* to, double low, double high, r
   }
 }
 
-}  // namespace
-
-Compiled::Compiled(const std::string& graph, double low, double high) {
+KernelModule kernels_of(const std::string& graph) {
   Diagnostics diagnostics;
   std::unique_ptr<Module> module = parse_module(graph, "bench.gir", diagnostics);
   if (!module) throw UserError(Location(), diagnostics.render() + graph);
   const StateLayout layout = state_of(*module->functions.at(0));
   Options options;
   options.target = host_target();
-  const KernelModule kernels = compile_to_kernels(std::move(module), layout, {}, options);
-  executable_ = load(kernels, options.optimize).at(0);
-  const runtime::StateTable table = state_table(layout);
+  return compile_to_kernels(std::move(module), layout, {}, options);
+}
+
+}  // namespace
+
+std::string stage_of(const std::string& graph, const std::string& stage) {
+  const KernelModule kernels = kernels_of(graph);
+  if (stage == "kernel") return print(kernels);
+  const std::vector<std::byte> text = emit(kernels, stage == "asm" ? Emit::assembly : Emit::llvm, Options().optimize);
+  return {reinterpret_cast<const char*>(text.data()), text.size()};
+}
+
+Compiled::Compiled(const std::string& graph, double low, double high) {
+  const KernelModule kernels = kernels_of(graph);
+  executable_ = load(kernels, Options().optimize).at(0);
+  const runtime::StateTable table = state_table(kernels.state);
   state_ = runtime::Block(table.bytes);
   for (const runtime::StateArray& entry : table.entries)
     fill(entry, state_.data() + entry.offset, low, high,

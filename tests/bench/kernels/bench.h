@@ -29,6 +29,9 @@ class Compiled {
   std::unique_ptr<runtime::Runner> runner_;
 };
 
+// What a graph text becomes: `kernel`, `llvm` or `asm`.
+std::string stage_of(const std::string& graph, const std::string& stage);
+
 struct Peer {
   std::string name;
   std::function<void()> run;

@@ -78,6 +78,14 @@ bool chosen(const Case& c, const std::vector<std::string>& filters) {
   return false;
 }
 
+std::vector<Case> chosen_cases(const std::vector<std::string>& filters) {
+  std::vector<Case> cases;
+  for (const auto& group : {products(), convolutions(), reductions(), training(), elementary()})
+    std::copy_if(group.begin(), group.end(), std::back_inserter(cases),
+                 [&](const Case& c) { return chosen(c, filters); });
+  return cases;
+}
+
 int run(const std::vector<std::string>& filters, double seconds, std::int64_t sweep, std::int64_t fixed) {
   std::printf("%s\n", peers_found().c_str());
   const Target target = host_target();
@@ -93,9 +101,7 @@ int run(const std::vector<std::string>& filters, double seconds, std::int64_t sw
     sweep_products(sweep, fixed, seconds / 10);
     return 0;
   }
-  for (const auto& group : {products(), convolutions(), reductions(), training(), elementary()})
-    for (const Case& c : group)
-      if (chosen(c, filters)) print(c, measure(c, seconds), machine);
+  for (const Case& c : chosen_cases(filters)) print(c, measure(c, seconds), machine);
   return 0;
 }
 
@@ -105,14 +111,21 @@ int main(int argc, char** argv) {
   start_with_one_thread(argv);
   CLI::App app("Times kernels of gradc in turn with those of oneDNN, OpenBLAS and libmvec; least times, one thread.");
   std::vector<std::string> filters;
+  std::string stage;
   double seconds = 0.3;
   std::int64_t sweep = 0, fixed = 128;
   app.add_option("FILTER", filters, "only cases whose group and name hold one of these texts");
   app.add_option("--seconds", seconds, "for each case, five rounds at least; 0: one round")->capture_default_str();
   app.add_option("--sweep", sweep, "instead: products of all sizes from 1 to this in each dimension");
   app.add_option("--fixed", fixed, "the other dimensions of a sweep")->capture_default_str();
+  app.add_option("--emit", stage, "instead of times: what the cases become")
+      ->check(CLI::IsMember({"kernel", "llvm", "asm"}));
   CLI11_PARSE(app, argc, argv);
   try {
+    if (!stage.empty()) {
+      for (const Case& c : chosen_cases(filters)) std::cout << stage_of(c.graph, stage);
+      return 0;
+    }
     return run(filters, seconds, sweep, fixed);
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";

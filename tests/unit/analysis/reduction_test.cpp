@@ -26,3 +26,19 @@ TEST_CASE("lanes run over neighbours, whether there is anything to sum or not") 
   const ReductionPlan row = plan_reduction(product(1, 256, 256), {{1, 256}, {256, 256}}, DType::f32, target);
   CHECK(row.lane == 1);
 }
+
+// Depthwise, channels last: Σ kh kw  x[h + kh, w + kw, c] w[c, kh, kw]. The weights lie apart over channels, but a copy
+// of them costs nothing; the image does not.
+TEST_CASE("lanes run over the channels of a depthwise convolution") {
+  IndexedForm form;
+  form.domain = {30, 30, 64};
+  form.reduction = {3, 3};
+  form.combiner = Combiner::sum;
+  IndexMap row = variable(5, 0), column = variable(5, 1);
+  row.coefficients[3] = column.coefficients[4] = 1;
+  form.accesses = {{0, {row, column, variable(5, 2)}, false, 0},
+                   {1, {variable(5, 2), variable(5, 3), variable(5, 4)}, false, 0}};
+  const ReductionPlan plan = plan_reduction(form, {{32, 32, 64}, {64, 3, 3}}, DType::f32, *find_target("znver5"));
+  CHECK_FALSE(plan.rows);
+  CHECK(plan.lane == 2);
+}
