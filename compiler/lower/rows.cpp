@@ -65,6 +65,8 @@ std::optional<Coordinates> point_of(const KernelWriter& writer, const Row& row, 
 }
 
 class RowKernel {
+  static constexpr std::size_t kCostly = 16;  // operations: more than a store and a load
+
  public:
   RowKernel(Lowering& lowering, const Group& group, const std::vector<Row>& rows)
       : lowering_(lowering),
@@ -76,10 +78,12 @@ class RowKernel {
   // False where a result is neither one element a point nor one an element of the reduced operand.
   bool emit() {
     domain_ = open_domain(lowering_, writer_, rows_[0].form, rows_[0].plan, rows_[0].node->result()->type.dtype);
+    keep_last();
     for (const Row& row : rows_) {
       DomainWalk walk = domain_;
       walk.variables = matched(domain_.variables, rows_[0].form.domain, row.form.domain);
-      Scalar total = reduce(writer_, engine_, *row.node, row.form, row.whole, row.plan, walk);
+      Scalar total = reduce(writer_, engine_, *row.node, row.form, row.whole, row.plan, walk,
+                            kept_.value && &row == &rows_.back() ? &kept_ : nullptr);
       engine_.know(row.node->result(), result_coordinates(engine_, row.form, walk.variables), total);
     }
     std::vector<const Value*> left = group_.results;
@@ -101,11 +105,53 @@ class RowKernel {
   }
 
  private:
+  // What the last reduction computes at some cost and a result needs of the same element, as softmax its exponentials.
+  void keep_last() {
+    const Row& row = rows_.back();
+    const Value* value = lowering_.buffers().resolve(row.node->operands[0]);
+    const std::vector<std::int64_t> shape = sizes(value->type.shape);
+    if (row.form.accesses.size() != 1 || !spans_operand(row.form, row.form.accesses[0]) || row.plan.runs.size() != 1 ||
+        row.plan.runs[0].size() != 1 || operations_of(value) < kCostly)
+      return;
+    if (product_of(row.form.reduction) * byte_size(value->type.dtype) > lowering_.target().l1_bytes) return;
+    bool wanted = std::any_of(group_.results.begin(), group_.results.end(),
+                              [&](const Value* r) { return sizes(r->type.shape) == shape && is_read(r, value); });
+    if (!wanted) return;
+    Kept kept{value, -1, row.form.reduction, {}};
+    for (std::size_t r = 0; r < row.form.reduction.size(); ++r)
+      for (std::size_t d = 0; d < shape.size(); ++d)
+        if (row.form.accesses[0].index[d].coefficients[row.form.domain.size() + r] != 0) kept.element.push_back(d);
+    if (kept.element.size() != row.form.reduction.size()) return;
+    kept.buffer = lowering_.buffers().add_worker("row", value->type.dtype, product_of(row.form.reduction));
+    kept_ = std::move(kept);
+  }
+
+  // Scalar operations of an element that this kernel computes, up to what is in memory or reduced.
+  std::size_t operations_of(const Value* value) {
+    value = lowering_.buffers().resolve(value);
+    if (!engine_.computed(value) || value->node->op->irregular != Irregular::none || is_reduction(*value->node))
+      return 0;
+    std::size_t count = indexed_form(*value->node).body.code.size();
+    for (const Value* operand : value->node->operands) count += operations_of(operand);
+    return count;
+  }
+
+  // Whether an element of `value` takes one of `of`.
+  bool is_read(const Value* value, const Value* of) {
+    value = lowering_.buffers().resolve(value);
+    if (value == of) return true;
+    if (!engine_.computed(value) || is_reduction(*value->node)) return false;
+    return std::any_of(value->node->operands.begin(), value->node->operands.end(),
+                       [&](const Value* operand) { return is_read(operand, of); });
+  }
+
   bool write(const std::vector<const Value*>& values, const std::vector<std::int64_t>& shape) {
     int loops = 0;
     std::optional<Coordinates> at = point_of(writer_, rows_[0], domain_.variables, shape);
     if (!at) at = element_of(shape, loops);
     if (!at) return false;
+    if (kept_.value && sizes(kept_.value->type.shape) == shape)
+      engine_.know(kept_.value, *at, writer_.load(kept_.access(writer_, *at), true));
     std::vector<std::pair<Access, Scalar>> stores;
     for (const Value* value : values) {
       Scalar element = engine_.at(value, *at);
@@ -147,6 +193,7 @@ class RowKernel {
   KernelWriter writer_;
   Engine engine_;
   DomainWalk domain_;
+  Kept kept_;
 };
 
 }  // namespace

@@ -67,8 +67,14 @@ const Value* operand_in_code(const Node& node, Engine& engine) {
 
 }  // namespace
 
+Access Kept::access(const KernelWriter& writer, const Coordinates& at) const {
+  Coordinates rounds;
+  for (std::size_t d : element) rounds.push_back(at[d]);
+  return access_of(writer, buffer, shape, rounds, 0, false);
+}
+
 Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& whole, const StridedPart& part,
-              const ReductionPlan& plan, const DomainWalk& domain) {
+              const ReductionPlan& plan, const DomainWalk& domain, const Kept* kept) {
   const IndexedForm& form = part.form;
   const DType type = node.result()->type.dtype;
   Scalar identity = writer.constant(type, identity_of(form.combiner, type));
@@ -87,6 +93,11 @@ Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const Inde
   for (std::size_t v = 0; v < at.size(); ++v)
     origin[v].affine = at[v].affine * part.origin[v].step + affine_constant(part.origin[v].first);
   Scalar total = engine.body(node, whole, origin);
+  if (kept) {
+    Coordinates element;
+    for (const IndexMap& map : whole.accesses[0].index) element.push_back(engine.apply(map, origin));
+    writer.store(kept->access(writer, element), engine.at(kept->value, element));
+  }
   if (plan.split >= 0 && plan.parts * plan.length != form.reduction[static_cast<std::size_t>(plan.split)]) {
     std::size_t cut = static_cast<std::size_t>(plan.split);
     Scalar args[] = {writer.inside(at[form.domain.size() + cut], form.reduction[cut]), total, identity};

@@ -20,10 +20,21 @@ struct DomainWalk {
 DomainWalk open_domain(Lowering& lowering, KernelWriter& writer, const IndexedForm& form, const ReductionPlan& plan,
                        DType dtype);
 
+// What a reduction computes of each element and is wanted once more: kept in the worker's scratch for a round of the
+// domain, one element a round of the reduction.
+struct Kept {
+  const Value* value = nullptr;
+  int buffer = -1;
+  std::vector<std::int64_t> shape;   // of the reduction
+  std::vector<std::size_t> element;  // for each of its dimensions that of the value
+
+  Access access(const KernelWriter& writer, const Coordinates& at) const;
+};
+
 // The value of a part of the reduction `whole` at a point of the part's domain. Throws NeedsBuffer for an operand whose
 // code keeps a run from being one loop.
 Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& whole, const StridedPart& part,
-              const ReductionPlan& plan, const DomainWalk& domain);
+              const ReductionPlan& plan, const DomainWalk& domain, const Kept* kept = nullptr);
 
 // Where a point of the domain lies in the result.
 Coordinates result_coordinates(Engine& engine, const IndexedForm& form, const Coordinates& domain);
