@@ -110,8 +110,8 @@ class RowKernel {
     const Row& row = rows_.back();
     const Value* value = lowering_.buffers().resolve(row.node->operands[0]);
     const std::vector<std::int64_t> shape = sizes(value->type.shape);
-    if (row.form.accesses.size() != 1 || !spans_operand(row.form, row.form.accesses[0]) || row.plan.runs.size() != 1 ||
-        row.plan.runs[0].size() != 1 || operations_of(value) < kCostly)
+    if (!row.plan.rows || row.form.accesses.size() != 1 || !spans_operand(row.form, row.form.accesses[0]) ||
+        row.plan.runs.size() != 1 || row.plan.runs[0].size() != 1 || operations_of(value) < kCostly)
       return;
     if (product_of(row.form.reduction) * byte_size(value->type.dtype) > lowering_.target().l1_bytes) return;
     bool wanted = std::any_of(group_.results.begin(), group_.results.end(),

@@ -206,7 +206,43 @@ class Fuser {
           join(node, c);
           return;
         }
-    start(node);
+    if (const int c = f.sort == Sort::reduction ? find_sibling(node) : -1; c >= 0)
+      join(node, c);
+    else
+      start(node);
+  }
+
+  // A cluster that reduces the same elements in the same walk, as the two sums of a cross entropy; or -1.
+  int find_sibling(const Node* node) const {
+    const std::set<const Value*> met = elements_under(node);
+    for (std::size_t k = clusters_.size(); k-- > 0;) {
+      const Cluster& c = clusters_[k];
+      if (c.kind != "reduce" || c.nodes.size() >= kMostNodes || !reduction_may_join(c, node) ||
+          groups_.closes_circle(node, static_cast<int>(k)))
+        continue;
+      const bool shared = std::any_of(c.nodes.begin(), c.nodes.end(), [&](const Node* n) {
+        if (facts(n).sort != Sort::reduction) return false;
+        const std::set<const Value*> others = elements_under(n);
+        return std::any_of(others.begin(), others.end(), [&](const Value* v) { return met.contains(v); });
+      });
+      if (shared) return static_cast<int>(k);
+    }
+    return -1;
+  }
+
+  // What a reduction's first operand is computed from element by element, itself included.
+  std::set<const Value*> elements_under(const Node* reduction) const {
+    const Value* operand = reduction->operands[static_cast<std::size_t>(facts(reduction).form.accesses[0].operand)];
+    std::set<const Value*> met{operand};
+    std::vector<const Value*> open{operand};
+    while (!open.empty()) {
+      const Node* node = open.back()->node;
+      open.pop_back();
+      if (!node || !is_one_to_one(node)) continue;
+      for (const Value* v : node->operands)
+        if (v->type.shape == operand->type.shape && met.insert(v).second) open.push_back(v);
+    }
+    return met;
   }
 
   // By a view, or by a loop or branch.
