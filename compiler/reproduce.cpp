@@ -30,12 +30,16 @@ std::string write_reproducer(const Module& module, const StateLayout& state, con
     text = print(now, {.locations = true, .literal_elements = -1});
     if (options.before) options.before(name, now);
   };
+  const std::unique_ptr<Module> copy = clone_module(module);
+  bool failed = false;
   try {
-    std::unique_ptr<Module> copy = clone_module(module);
     run_stages(*copy, state, binding, watched);
+  } catch (const std::exception&) {
+    failed = true;  // as reported
+  }
+  if (!failed) {
     pass.clear();
     text = print(*copy, {.locations = true, .literal_elements = -1});
-  } catch (const std::exception&) {  // the failure that is being reported
   }
   std::ofstream file(kFile);
   file << text;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 namespace gradc::runtime {
 
@@ -38,7 +39,7 @@ class Numbers {
         while (at_ < bytes_.size() && bytes_[at_] != std::byte{'\n'}) ++at_;
         if (at_ == bytes_.size()) return;
       }
-      if (std::memchr(" \t\r\n\v\f", std::to_integer<int>(bytes_[at_]), 6) == nullptr) return;
+      if (std::string_view(" \t\r\n\v\f").find(std::to_integer<char>(bytes_[at_])) == std::string_view::npos) return;
     }
   }
 
@@ -107,7 +108,7 @@ Image parse_image(std::span<const std::byte> bytes, const std::string& file) {
 
 Image read_image(const std::string& path) { return parse_image(read_file(path), path); }
 
-Column read_images(const std::vector<std::string>& paths, std::string name) {
+Column read_images(const std::vector<std::string>& paths, const std::string& name) {
   Column column;
   std::int64_t example = 0;
   for (const std::string& path : paths) {

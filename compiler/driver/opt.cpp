@@ -52,7 +52,7 @@ void add_opt(CLI::App& app, Session& session) {
   command->add_flag("--list", given->list, "lists the passes");
   given->compile.add_to(*command, false);
   command->callback([given, &session] {
-    session.action = [given, &session]() -> int {
+    session.action = [given]() -> int {
       if (given->list) {
         for (const Pass& pass : all_passes()) std::cout << pass.name << "\t" << pass.doc << "\n";
         return kDone;

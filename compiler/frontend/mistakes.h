@@ -14,7 +14,7 @@ struct Poisoned {};
 class Mistakes {
  public:
   template <class F>
-  void watch(F part) {
+  void watch(const F& part) {
     try {
       part();
     } catch (const UserError& error) {

@@ -134,7 +134,7 @@ class SpecReader {
         constexpr std::size_t kMost = 4;  // of nested blocks the innermost ones
         const auto end = uses_.rbegin() + static_cast<std::ptrdiff_t>(std::min(uses_.size(), kMost));
         diagnostic.notes.insert(diagnostic.notes.end(), uses_.rbegin(), end);
-        diagnostics_.append(std::move(diagnostic));
+        diagnostics_.append(diagnostic);
       }
     } catch (const Poisoned&) {
       poisoned_ = true;

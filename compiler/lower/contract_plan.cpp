@@ -70,7 +70,7 @@ std::vector<Pieces> lane_blocks(std::int64_t extent, std::int64_t vectors, std::
 
 double tile_cycles(const ContractionPlan& plan, double depth, std::int64_t lanes, const Target& target) {
   double sum = 0;
-  const auto half = static_cast<double>(target.l1_bytes / 2);
+  const auto half = static_cast<double>(target.l1_bytes) / 2;
   for (const Pieces& r : plan.rows)
     for (const Pieces& l : plan.lanes) {
       std::int64_t vectors = l.padded / lanes;

@@ -29,7 +29,7 @@ struct Image {
 Image parse_image(std::span<const std::byte> bytes, const std::string& file);
 Image read_image(const std::string& path);
 // Images of one size as u8[channels, height, width], an example each.
-Column read_images(const std::vector<std::string>& paths, std::string name);
+Column read_images(const std::vector<std::string>& paths, const std::string& name);
 
 Bytes png_of(const Image& image);
 
