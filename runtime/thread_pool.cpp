@@ -1,8 +1,10 @@
 // The thread pool behind a context's parallel_for.
 //
-// A call is published as a ticket: the number of the call in the upper half of one atomic word, the chunks left to take
-// in the lower half. A worker takes a chunk by counting the lower half down; the exchange fails where another call has
-// begun meanwhile, so a worker that wakes late does nothing, and a call waits only for those that took part in it.
+// A call's pieces are cut into chunks, and each worker has a share of neighbouring ones, the same in every call of a
+// kind: what a kernel wrote, the next finds in the cache of its own core. A share is one atomic word: the number of the
+// call, its first chunk that is left, and the end. Its owner takes from the front; who has none left takes from the end
+// of another's. The exchange fails where another call has begun meanwhile, so a worker that wakes late does nothing,
+// and a call waits only for those that took part in it.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -21,7 +23,7 @@ namespace gradc::runtime {
 
 namespace {
 
-constexpr std::int64_t kMostChunks = std::int64_t{1} << 31;
+constexpr std::int64_t kMostChunks = 0xffff;    // of all workers together
 constexpr std::chrono::microseconds kSpin{60};  // a little over the serial stretch between two kernels of a step
 
 void relax() {
@@ -45,8 +47,25 @@ bool spin_until(Ready ready) {
   return ready();
 }
 
-std::uint32_t call_of(std::uint64_t ticket) { return static_cast<std::uint32_t>(ticket >> 32); }
-std::uint32_t chunks_of(std::uint64_t ticket) { return static_cast<std::uint32_t>(ticket); }
+// The chunks of a call that one worker is to take, or what is left of them.
+struct Share {
+  std::uint32_t call;
+  std::uint16_t begin, end;
+
+  explicit Share(std::uint64_t word)
+      : call(static_cast<std::uint32_t>(word >> 32)),
+        begin(static_cast<std::uint16_t>(word >> 16)),
+        end(static_cast<std::uint16_t>(word)) {}
+  Share(std::uint32_t of, std::int64_t first, std::int64_t last)
+      : call(of), begin(static_cast<std::uint16_t>(first)), end(static_cast<std::uint16_t>(last)) {}
+
+  std::uint64_t word() const { return std::uint64_t{call} << 32 | std::uint64_t{begin} << 16 | std::uint64_t{end}; }
+  bool empty() const { return begin >= end; }
+};
+
+struct alignas(64) Slot {
+  std::atomic<std::uint64_t> share{0};
+};
 
 // The pool and worker whose piece this thread is running.
 thread_local const void* current_pool = nullptr;
@@ -55,13 +74,14 @@ thread_local std::int64_t current_worker = 0;
 }  // namespace
 
 struct ThreadPool::Shared {
-  // The call at hand. Written only while no chunk is left to take.
+  // The call at hand. Written only while no share has chunks left.
   std::atomic<gradc_piece> piece{nullptr};
   std::atomic<void*> argument{nullptr};
-  std::atomic<std::int64_t> pieces{0}, chunks{0}, chunk{1};
+  std::atomic<std::int64_t> pieces{0}, chunks{0};
 
-  alignas(64) std::atomic<std::uint64_t> ticket{0};
-  alignas(64) std::atomic<std::int64_t> done{0};  // chunks of this call
+  std::vector<Slot> slots;                           // of the workers, the calling thread's first
+  alignas(64) std::atomic<std::uint32_t> number{0};  // of the last call
+  alignas(64) std::atomic<std::int64_t> done{0};     // chunks of this call
   alignas(64) std::atomic<int> sleeping{0};
   std::atomic<bool> caller_sleeps{false}, stop{false};
 
@@ -69,6 +89,8 @@ struct ThreadPool::Shared {
   std::mutex sleep;
   std::condition_variable work_came, call_ended;
   std::vector<std::thread> threads;
+
+  explicit Shared(int workers) : slots(static_cast<std::size_t>(workers)) {}
 
   ~Shared() {
     stop.store(true);
@@ -79,19 +101,24 @@ struct ThreadPool::Shared {
     for (std::thread& thread : threads) thread.join();
   }
 
-  // Takes one chunk of the call at hand and runs it; false where none is left.
-  bool take(std::int64_t worker) {
-    std::uint64_t seen = ticket.load(std::memory_order_acquire);
-    while (chunks_of(seen) != 0) {
+  // Takes a chunk of `owner`'s share, from its front or its end, and runs it; false where none is left.
+  bool take_of(std::size_t owner, bool front, std::int64_t worker) {
+    std::atomic<std::uint64_t>& slot = slots[owner].share;
+    std::uint64_t seen = slot.load(std::memory_order_acquire);
+    for (;;) {
+      const Share share(seen);
+      if (share.empty()) return false;
       const auto run = piece.load(std::memory_order_acquire);
       void* const with = argument.load(std::memory_order_acquire);
       const std::int64_t all = pieces.load(std::memory_order_acquire);
-      const std::int64_t width = chunk.load(std::memory_order_acquire);
-      const std::int64_t first = (chunks.load(std::memory_order_acquire) - chunks_of(seen)) * width;
-      if (!ticket.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
-      const std::int64_t last = all - first < width ? all : first + width;
-      for (std::int64_t i = first; i < last; ++i) run(with, i, worker);
-      const std::int64_t needed = (all + width - 1) / width;
+      const std::int64_t needed = chunks.load(std::memory_order_acquire);
+      const Share left =
+          front ? Share(share.call, share.begin + 1, share.end) : Share(share.call, share.begin, share.end - 1);
+      if (!slot.compare_exchange_weak(seen, left.word(), std::memory_order_acq_rel, std::memory_order_acquire))
+        continue;
+      const std::int64_t chunk = front ? share.begin : left.end;
+      for (std::int64_t i = all * chunk / needed, last = all * (chunk + 1) / needed; i < last; ++i)
+        run(with, i, worker);
       if (done.fetch_add(1) + 1 == needed && caller_sleeps.load()) {
         {
           const std::lock_guard lock(sleep);
@@ -100,35 +127,47 @@ struct ThreadPool::Shared {
       }
       return true;
     }
-    return false;
+  }
+
+  // Runs chunks until none is left: those of its own share, then others'.
+  void work(std::int64_t worker) {
+    const auto own = static_cast<std::size_t>(worker);
+    while (take_of(own, true, worker)) {
+    }
+    for (std::size_t i = 1; i < slots.size(); ++i)
+      while (take_of((own + i) % slots.size(), false, worker)) {
+      }
   }
 
   void serve(std::int64_t worker) {
     current_pool = this;
     current_worker = worker;
-    const auto ready = [&] { return chunks_of(ticket.load(std::memory_order_acquire)) != 0 || stop.load(); };
+    std::uint32_t served = 0;
+    const auto ready = [&] { return number.load() != served || stop.load(); };
     while (!stop.load()) {
-      while (take(worker)) {
-      }
+      served = number.load();
+      work(worker);
       if (spin_until(ready)) continue;
       std::unique_lock lock(sleep);
       sleeping.fetch_add(1);
-      work_came.wait(lock, [&] { return chunks_of(ticket.load()) != 0 || stop.load(); });
+      work_came.wait(lock, ready);
       sleeping.fetch_sub(1);
     }
   }
 
   void publish(gradc_piece run, void* with, std::int64_t count) {
-    const std::int64_t width = (count + kMostChunks - 1) / kMostChunks;
-    const std::int64_t needed = (count + width - 1) / width;
+    const std::int64_t needed = std::min(count, kMostChunks);
     piece.store(run, std::memory_order_release);
     argument.store(with, std::memory_order_release);
     pieces.store(count, std::memory_order_release);
-    chunk.store(width, std::memory_order_release);
     chunks.store(needed, std::memory_order_release);
     done.store(0, std::memory_order_relaxed);
-    const std::uint64_t number = call_of(ticket.load(std::memory_order_relaxed)) + 1U;
-    ticket.store(number << 32 | static_cast<std::uint64_t>(needed));
+    const std::uint32_t call = number.load(std::memory_order_relaxed) + 1U;
+    const auto workers = static_cast<std::int64_t>(slots.size());
+    for (std::int64_t w = 0; w < workers; ++w)
+      slots[static_cast<std::size_t>(w)].share.store(
+          Share(call, needed * w / workers, needed * (w + 1) / workers).word(), std::memory_order_release);
+    number.store(call);
     if (sleeping.load() > 0) {
       {
         const std::lock_guard lock(sleep);
@@ -145,8 +184,7 @@ struct ThreadPool::Shared {
       for (std::int64_t i = 0; i < count; ++i) run(with, i, 0);
     } else {
       publish(run, with, count);
-      while (take(0)) {
-      }
+      work(0);
       const std::int64_t needed = chunks.load(std::memory_order_relaxed);
       const auto ended = [&] { return done.load() == needed; };
       if (!spin_until(ended)) {
@@ -171,7 +209,7 @@ struct ThreadPool::Shared {
   }
 };
 
-ThreadPool::ThreadPool(int workers) : shared_(std::make_unique<Shared>()) {
+ThreadPool::ThreadPool(int workers) : shared_(std::make_unique<Shared>(std::max(workers, 1))) {
   workers = std::max(workers, 1);
   for (int worker = 1; worker < workers; ++worker) {
     shared_->threads.emplace_back([shared = shared_.get(), worker] { shared->serve(worker); });
