@@ -194,18 +194,35 @@ class ContractionKernels {
                      task_.plan.lane.extent * depth * element_bytes() > cache * 3 / 4;
     all.push_back(rows_stay ? lane : row);
     all.push_back(rows_stay ? row : lane);
-    // The loop of most rounds goes outside, for threads; the first that has plenty is enough.
-    auto rounds = [](const TileLoop& loop) {
-      return loop.of == TileLoop::Of::dim ? loop.dim.extent : loop.pieces[0].count;
-    };
-    auto best = std::find_if(all.begin(), all.end(), [&](const TileLoop& l) { return rounds(l) >= 16; });
+    // The loop that threads share best goes outside; the first that is good enough.
+    auto best = std::find_if(all.begin(), all.end(), [](const TileLoop& l) { return share_of_threads(l) >= 0.9; });
     if (best == all.end())
-      best =
-          std::max_element(all.begin(), all.end(), [&](const auto& x, const auto& y) { return rounds(x) < rounds(y); });
+      best = std::max_element(all.begin(), all.end(), [](const TileLoop& x, const TileLoop& y) {
+        return share_of_threads(x) < share_of_threads(y);
+      });
     std::rotate(all.begin(), best, best + 1);
     loops_ = std::move(all);
     inside_ = loops_.size();
     if (blocked_) plan_inside();
+  }
+
+  // The part of their time that threads work when they share this loop, of 2, 4 and 8 threads; kinds of pieces are
+  // kernels of their own, one after another.
+  static double share_of_threads(const TileLoop& loop) {
+    double share = 0;
+    for (std::int64_t threads : {2, 4, 8}) {
+      double work = 0, time = 0;
+      auto add = [&](std::int64_t rounds, std::int64_t size) {
+        work += static_cast<double>(rounds * size) / static_cast<double>(threads);
+        time += static_cast<double>((rounds + threads - 1) / threads * size);
+      };
+      if (loop.of == TileLoop::Of::dim)
+        add(loop.dim.extent, 1);
+      else
+        for (const Pieces& p : loop.pieces) add(p.count, p.size);
+      share += work / time / 3;
+    }
+    return share;
   }
 
   // As many loops as scratch has room for run inside the cuts of the depth.
