@@ -129,7 +129,8 @@ void plan_memory(KernelProgram& program) {
   while (const Statement* copy = Plan(program).idle_copy()) {
     std::vector<int> numbers(program.buffers.size());
     std::iota(numbers.begin(), numbers.end(), 0);
-    numbers[static_cast<std::size_t>(copy->from)] = copy->to;
+    const auto [earlier, later] = std::minmax(copy->from, copy->to);
+    numbers[static_cast<std::size_t>(later)] = earlier;  // views of either come after it
     renumber(program, numbers);
     drop_idle_copies(program.entry);
   }

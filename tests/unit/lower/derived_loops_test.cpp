@@ -32,4 +32,8 @@ TEST_CASE("gradients of random loops are lowered rightly") { check_seeds(0, 25);
 // A loop in a branch begins with what the branch gives, while the branch still reads the carried value before it.
 TEST_CASE("a branch does not write over a carried value that it reads again") { check_seeds(213, 214); }
 
+TEST_CASE("views stay behind a buffer that a copy made one with another") {
+  for (std::uint32_t seed : {151U, 193U}) check_seeds(seed, seed + 1);
+}
+
 TEST_CASE("gradients of many random loops are lowered rightly", "[slow]") { check_seeds(25, 300); }
