@@ -45,23 +45,17 @@ ReducedExp reduce_exp(ScalarBuilder& b, Scalar x) {
   const Scalar low_part = n.value * k.ln2_low;
   const Scalar r = a - low_part;
   const Scalar r_low = (a - r) - low_part;
-  return {n.integer, r, b.fma(r * r, exp_polynomial(b, r), r_low)};
+  return {n, r, b.fma(r * r, exp_polynomial(b, r), r_low)};
 }
 
-ExpScale exp_scale(ScalarBuilder& b, Scalar n, DType type) {
-  const Scalar half = shift_right_arithmetic(b, n, 1);
-  return {power_of_two(b, half, type), power_of_two(b, n - half, type)};
-}
-
-Scalar scale_exp(ScalarBuilder& b, Scalar y, Scalar n) {
-  const ExpScale scale = exp_scale(b, n, y.type);
-  return y * scale.first * scale.second;
-}
-
+// r loses what rounds off; it is small against 1.
 Scalar exp_negative(ScalarBuilder& b, Scalar x) {
-  const ReducedExp e = reduce_exp(b, at_least(b, x, exp_constants(x.type).least));
-  const Pair sum = quick_two_sum(b.number(x.type, 1), e.r);
-  return scale_exp(b, sum.high + (sum.low + e.tail), e.n);
+  const ExpConstants k = exp_constants(x.type);
+  const Scalar bounded = at_least(b, x, k.least);
+  const Scalar n = round_small(b, bounded * 0x1.71547652b82fep+0).value;
+  const Scalar a = b.fma(-n, b.number(x.type, k.ln2_high), bounded);  // exact
+  const Scalar r = b.fma(-n, b.number(x.type, k.ln2_low), a);
+  return b.scale(b.fma(r * r, exp_polynomial(b, r), r) + 1, n);
 }
 
 Scalar exp(ScalarBuilder& b, Scalar x) { return exp_negative(b, at_most(b, x, exp_constants(x.type).greatest)); }
@@ -71,7 +65,7 @@ Scalar exp2(ScalarBuilder& b, Scalar x) {
   const Scalar bounded = at_least(b, at_most(b, x, f32 ? 129 : 1025), f32 ? -151 : -1076);
   const Rounded n = round_small(b, bounded);
   const Scalar r = (bounded - n.value) * 0x1.62e42fefa39efp-1;
-  return scale_exp(b, b.fma(r * r, exp_polynomial(b, r), r) + 1, n.integer);
+  return b.scale(b.fma(r * r, exp_polynomial(b, r), r) + 1, n.value);
 }
 
 // 2^n e + (2^n - 1). For the greatest n, 2^n itself would overflow: one factor of 2 is kept for last.
@@ -80,18 +74,20 @@ Scalar expm1(ScalarBuilder& b, Scalar x) {
   const Layout layout = layout_of(x.type);
   const ReducedExp e = reduce_exp(b, at_least(b, at_most(b, x, k.greatest), k.expm1_least));
   const Scalar one = b.integer(layout.bits, 1), zero = b.integer(layout.bits, 0);
-  const Scalar extra = b.select(e.n > b.integer(layout.bits, layout.bias), one, zero);
-  const Scalar scale = power_of_two(b, e.n - extra, x.type);
+  const Scalar extra = b.select(e.n.integer > b.integer(layout.bits, layout.bias), one, zero);
+  const Scalar scale = power_of_two(b, e.n.integer - extra, x.type);
   const Scalar result = b.fma(scale, e.r + e.tail, scale - 1) * power_of_two(b, extra, x.type);
   return b.select(x == b.number(x.type, 0), x, result);
 }
 
+namespace {
+
 // q = t / d with t = expm1(2 |x|) and d = t + 2. With t_low and d_low, what rounding t and d lost, the exact quotient
 // is q + (t_low - q d_low) / d, and 1 / d is (1 - q) / 2.
-Scalar tanh(ScalarBuilder& b, Scalar x) {
+Scalar tanh_f64(ScalarBuilder& b, Scalar x) {
   const Scalar bounded = at_most(b, abs(b, x), exp_constants(x.type).tanh_greatest);
   const ReducedExp e = reduce_exp(b, bounded + bounded);
-  const Scalar scale = power_of_two(b, e.n, x.type);
+  const Scalar scale = power_of_two(b, e.n.integer, x.type);
   const Pair m = quick_two_sum(e.r, e.tail);
   const Scalar t = b.fma(scale, m.high, scale - 1);
   const Scalar t_low = b.fma(scale, m.low, b.fma(scale, m.high, (scale - 1) - t));
@@ -102,22 +98,42 @@ Scalar tanh(ScalarBuilder& b, Scalar x) {
   return with_sign(b, b.fma(correction, b.fma(-q, half, half), q), sign_bit(b, x));
 }
 
+// A polynomial near 0; beyond, 1 - 2 / (exp(2 |x|) + 1) loses little of what its parts round off.
+Scalar tanh_f32(ScalarBuilder& b, Scalar x) {
+  const Scalar magnitude = abs(b, x), z = x * x;
+  const Scalar near =
+      b.fma(x * z, horner(b, z, {-0x1.555528p-2, 0x1.1105cp-3, -0x1.b81fb2p-5, 0x1.51bef8p-6, -0x1.753272p-8}), x);
+  const Scalar bounded = at_most(b, magnitude, exp_constants(x.type).tanh_greatest);
+  const Scalar far = 1 - b.number(x.type, 2) / (exp_negative(b, bounded + bounded) + 1);
+  return b.select(magnitude < b.number(x.type, 0.6), near, with_sign(b, far, sign_bit(b, x)));
+}
+
 // With e = exp(-|x|) = 2^n m: q = m / d 2^n where x < 0, 1 / d elsewhere, d = 1 + e, so that nothing overflows and
 // denormals come out right. What rounding m and d lost corrects the quotient, as in tanh.
-Scalar sigmoid(ScalarBuilder& b, Scalar x) {
+Scalar sigmoid_f64(ScalarBuilder& b, Scalar x) {
   const Scalar zero = b.number(x.type, 0), one = b.number(x.type, 1);
   const Scalar negative = x < zero;
   const ReducedExp reduced = reduce_exp(b, at_least(b, -abs(b, x), exp_constants(x.type).least));
   const Pair sum = quick_two_sum(one, reduced.r);
   const Pair m = quick_two_sum(sum.high, sum.low + reduced.tail);
-  const ExpScale scale = exp_scale(b, reduced.n, x.type);
-  const Scalar e = m.high * scale.first * scale.second;
-  const Pair d = quick_two_sum(one, e);
+  const Pair d = quick_two_sum(one, b.scale(m.high, reduced.n.value));
   const Scalar q = b.select(negative, m.high, one) / d.high;
   const Scalar error = b.fma(-q, d.low, b.select(negative, m.low, zero));
-  const Scalar reciprocal = b.fma(e, b.number(x.type, -0.47), b.number(x.type, 0.97));  // of d, within 6 %
-  const Scalar quotient = b.fma(error, reciprocal, q);
-  return quotient * b.select(negative, scale.first, one) * b.select(negative, scale.second, one);
+  const Scalar reciprocal = b.fma(d.high - 1, b.number(x.type, -0.47), b.number(x.type, 0.97));  // of d, within 6 %
+  return b.scale(b.fma(error, reciprocal, q), b.select(negative, reduced.n.value, zero));
 }
+
+// With e = exp(-|x|): e / (1 + e) where x < 0, 1 / (1 + e) elsewhere.
+Scalar sigmoid_f32(ScalarBuilder& b, Scalar x) {
+  const Scalar one = b.number(x.type, 1);
+  const Scalar e = exp_negative(b, -abs(b, x));
+  return b.select(x < b.number(x.type, 0), e, one) / (e + 1);
+}
+
+}  // namespace
+
+Scalar tanh(ScalarBuilder& b, Scalar x) { return x.type == DType::f32 ? tanh_f32(b, x) : tanh_f64(b, x); }
+
+Scalar sigmoid(ScalarBuilder& b, Scalar x) { return x.type == DType::f32 ? sigmoid_f32(b, x) : sigmoid_f64(b, x); }
 
 }  // namespace gradc::elementary

@@ -10,17 +10,10 @@ Scalar exp_polynomial(ScalarBuilder& b, Scalar r);
 
 // exp(x) = 2^n (1 + r + tail), |r| < 0.35, for |x| up to 2^10 ln 2; the tail is small against r.
 struct ReducedExp {
-  Scalar n;  // integer of the layout's bits
+  Rounded n;
   Scalar r, tail;
 };
 ReducedExp reduce_exp(ScalarBuilder& b, Scalar x);
-// 2^n in two factors: the first keeps a product with a number near 1 normal, so that scaling rounds once.
-struct ExpScale {
-  Scalar first, second;
-};
-ExpScale exp_scale(ScalarBuilder& b, Scalar n, DType type);
-// 2^n y, y near 1, where the result may be denormal or infinite.
-Scalar scale_exp(ScalarBuilder& b, Scalar y, Scalar n);
 // exp(x) for x <= 0, NaN kept.
 Scalar exp_negative(ScalarBuilder& b, Scalar x);
 

@@ -113,7 +113,7 @@ Scalar exp2_pair(ScalarBuilder& b, Pair x) {
   const Pair r = times(b, quick_two_sum(x.high - n.value, x.low), ln2);
   const Scalar tail = b.fma(r.high * r.high, exp_polynomial(b, r.high), b.fma(r.low, r.high, r.low));
   const Pair sum = quick_two_sum(f64(b, 1), r.high);
-  return scale_exp(b, sum.high + (sum.low + tail), n.integer);
+  return b.scale(sum.high + (sum.low + tail), n.value);
 }
 
 Scalar pow_f64(ScalarBuilder& b, Scalar x, Scalar y) {

@@ -195,6 +195,9 @@ class KernelVerifier {
       case Opcode::fma:
         same_operands(instr, 3, true, false);
         break;
+      case Opcode::scale:
+        same_operands(instr, 2, true, false);
+        break;
       case Opcode::sqrt:
         same_operands(instr, 1, true, false);
         break;

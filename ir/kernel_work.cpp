@@ -51,6 +51,7 @@ std::int64_t float_operations(const Instr& instr) {
     case Opcode::mul:
     case Opcode::div:
     case Opcode::sqrt:
+    case Opcode::scale:
       return 1;
     case Opcode::fma:
       return 2;

@@ -40,6 +40,8 @@ std::string_view name_of(Opcode op) {
       return "fma";
     case Opcode::sqrt:
       return "sqrt";
+    case Opcode::scale:
+      return "scale";
     case Opcode::bit_and:
       return "bit_and";
     case Opcode::bit_or:
@@ -146,6 +148,11 @@ Scalar ScalarBuilder::fma(Scalar a, Scalar b, Scalar c) {
 Scalar ScalarBuilder::sqrt(Scalar x) {
   ensure(is_float(x.type), "sqrt: a float expected");
   return emit(Opcode::sqrt, x.type, std::array{x});
+}
+
+Scalar ScalarBuilder::scale(Scalar x, Scalar n) {
+  ensure(is_float(x.type) && x.type == n.type, "scale: two floats of one dtype expected");
+  return emit(Opcode::scale, x.type, std::array{x, n});
 }
 
 Scalar ScalarBuilder::convert(Scalar x, DType to) {
@@ -364,6 +371,8 @@ ScalarValue apply_float(const Instr& instr, std::span<const ScalarValue> args, D
     }
     case Opcode::sqrt:
       return put<T>(std::sqrt(a));
+    case Opcode::scale:
+      return put<T>(b == b ? std::ldexp(a, static_cast<int>(b)) : b);
     case Opcode::equal:
       return put(a == b);
     case Opcode::not_equal:

@@ -31,6 +31,7 @@ enum class Opcode : std::uint8_t {
   neg,
   fma,
   sqrt,
+  scale,  // x * 2^n, rounded once; n a float that holds an integer, at most twice the greatest exponent
   bit_and,
   bit_or,
   bit_xor,
@@ -107,6 +108,7 @@ class ScalarBuilder {
   Scalar select(Scalar condition, Scalar yes, Scalar no);
   Scalar fma(Scalar a, Scalar b, Scalar c);  // a * b + c
   Scalar sqrt(Scalar x);
+  Scalar scale(Scalar x, Scalar n);  // x * 2^n
   Scalar convert(Scalar x, DType to);
   Scalar bitcast(Scalar x, DType to);
   // slow is a callable (ScalarBuilder&) -> Scalar, run where `condition` holds.

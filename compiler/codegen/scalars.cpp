@@ -2,6 +2,9 @@
 // Nothing here may become a library call on any x86-64.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
+
+#include <algorithm>
 
 #include "compiler/codegen/kernel_emitter.h"
 
@@ -53,6 +56,8 @@ llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Val
       if (!number) return b_.CreateAdd(b_.CreateMul(a[0], a[1]), a[2]);
       if (!unit_.target().fma) return b_.CreateFAdd(b_.CreateFMul(a[0], a[1]), a[2]);
       return b_.CreateIntrinsic(llvm::Intrinsic::fma, {a[0]->getType()}, {a[0], a[1], a[2]});
+    case Opcode::scale:
+      return scale(instr.type, a[0], a[1]);
     case Opcode::sqrt:
       return b_.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, a[0]);
     case Opcode::bit_and:
@@ -92,6 +97,48 @@ llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Val
 }
 
 // Truncating; x / 0 is 0, x % 0 is x, the lowest / -1 is the lowest.
+llvm::Value* KernelEmitter::scale(DType type, llvm::Value* x, llvm::Value* n) {
+  namespace x86 = llvm::Intrinsic;
+  const int lanes = lanes_of(x), most = unit_.target().lanes(byte_size(type));
+  if (!unit_.target().masks || lanes * byte_size(type) < 16) return scale_by_factors(type, x, n);
+  if (lanes > most) {
+    llvm::Value* whole = llvm::PoisonValue::get(x->getType());
+    for (int l = 0; l < lanes; l += most)
+      whole = with_lanes_at(whole, l, scale(type, lanes_at(x, l, most), lanes_at(n, l, most)));
+    return whole;
+  }
+  const bool f32 = type == DType::f32;
+  const std::int64_t bytes = lanes * byte_size(type);
+  const llvm::Intrinsic::ID id =
+      bytes == 64   ? (f32 ? x86::x86_avx512_mask_scalef_ps_512 : x86::x86_avx512_mask_scalef_pd_512)
+      : bytes == 32 ? (f32 ? x86::x86_avx512_mask_scalef_ps_256 : x86::x86_avx512_mask_scalef_pd_256)
+                    : (f32 ? x86::x86_avx512_mask_scalef_ps_128 : x86::x86_avx512_mask_scalef_pd_128);
+  llvm::Type* mask = b_.getIntNTy(static_cast<unsigned>(std::max(8, lanes)));
+  std::vector<llvm::Value*> args = {x, n, x, llvm::Constant::getAllOnesValue(mask)};
+  constexpr unsigned kCurrentRounding = 4;
+  if (bytes == 64) args.push_back(b_.getInt32(kCurrentRounding));
+  return b_.CreateIntrinsic(id, {}, args);
+}
+
+// 2^n as two factors: the first keeps a product with a number near 1 normal, so that the second rounds once. Adding
+// 1.5 * 2^fraction leaves the integer in the low bits.
+llvm::Value* KernelEmitter::scale_by_factors(DType type, llvm::Value* x, llvm::Value* n) {
+  const bool f32 = type == DType::f32;
+  const double magic = f32 ? 0x1.8p23 : 0x1.8p52;
+  const std::int64_t bias = f32 ? 127 : 1023, fraction = f32 ? 23 : 52;
+  llvm::Type* integers = f32 ? static_cast<llvm::Type*>(unit_.i32()) : unit_.i64();
+  if (is_vector(x)) integers = llvm::FixedVectorType::get(integers, static_cast<unsigned>(lanes_of(x)));
+  const auto number = [&](std::int64_t i) { return llvm::ConstantInt::get(integers, static_cast<std::uint64_t>(i)); };
+  llvm::Value* base = llvm::ConstantFP::get(x->getType(), magic);
+  llvm::Value* whole =
+      b_.CreateSub(b_.CreateBitCast(b_.CreateFAdd(n, base), integers), b_.CreateBitCast(base, integers));
+  llvm::Value* half = b_.CreateAShr(whole, number(1));
+  const auto power = [&](llvm::Value* exponent) {
+    return b_.CreateBitCast(b_.CreateShl(b_.CreateAdd(exponent, number(bias)), number(fraction)), x->getType());
+  };
+  return b_.CreateFMul(b_.CreateFMul(x, power(half)), power(b_.CreateSub(whole, half)));
+}
+
 llvm::Value* KernelEmitter::divide(DType type, llvm::Value* x, llvm::Value* y, bool remainder) {
   ensure(!is_float(type), "codegen: the remainder of floats is written out by its op");
   llvm::Type* t = y->getType();

@@ -2,7 +2,9 @@
 #include "tests/support/batch_evaluator.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -87,8 +89,20 @@ bool compare(Opcode op, std::uint8_t* r, const T* a, const T* b) {
   }
 }
 
+// x * 2^n by two factors, of which the first keeps x, near 1, normal.
+template <class T>
+T scaled(T x, T n) {
+  using I = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  constexpr int kFraction = sizeof(T) == 4 ? 23 : 52;
+  constexpr I kBias = sizeof(T) == 4 ? 127 : 1023;
+  const I whole = static_cast<I>(n == n ? n : T{0}), half = whole >> 1;
+  const auto power = [](I exponent) { return std::bit_cast<T>(static_cast<I>((exponent + kBias) << kFraction)); };
+  return n == n ? x * power(half) * power(whole - half) : n;
+}
+
 template <class T>
 void floats(Opcode op, bool fused, T* r, const T* a, const T* b, const T* c) {
+  if (op == Opcode::scale) return each(r, a, b, scaled<T>);
   Arithmetic what = Arithmetic::add;
   switch (op) {
     case Opcode::add:
