@@ -137,6 +137,10 @@ ScalarBody scalar_body(const Node& node) {
   });
 }
 
+std::optional<Dim> most_rounds(const Node& node) {
+  return node.op->rounds ? node.op->rounds(call_of(node)) : std::optional(Dim(1));
+}
+
 IndexedForm indexed_form(const Node& node) {
   if (node.op->kind != Kind::elementwise) {
     if (!node.op->indexed) internal_error(node.op->name + " has no indexed form");

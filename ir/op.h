@@ -131,6 +131,8 @@ struct Op {
   // Direct evaluation, for irregular ops.
   std::function<std::vector<Tensor>(const Call&, std::span<const Tensor>)> evaluate;
   Irregular irregular = Irregular::none;
+  // How often the regions run at most; none: no bound. Absent: once.
+  std::function<std::optional<Dim>(const Call&)> rounds;
 
   bool constant_gradient = false;  // derivative is zero everywhere it exists (floor, comparisons, argmax)
   std::string no_derivative;       // not empty: why there is none, and what to do
@@ -170,6 +172,8 @@ Attributes with_defaults(const Op& op, const Attributes& attributes);  // throws
 Call call_of(const Node& node);
 // The indexed form of any regular node, elementwise ops included. The types must be static.
 IndexedForm indexed_form(const Node& node);
+// How often the node's regions run at most, by its entry; 1 where it is no loop, none where nothing bounds it.
+std::optional<Dim> most_rounds(const Node& node);
 // The scalar body of an elementwise node.
 ScalarBody scalar_body(const Node& node);
 

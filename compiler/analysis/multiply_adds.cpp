@@ -1,24 +1,10 @@
 // Counts the multiply-adds of contractions: see multiply_adds.h.
 #include "compiler/analysis/multiply_adds.h"
 
-#include <algorithm>
-
 #include "compiler/analysis/contraction.h"
 #include "ir/op.h"
 
 namespace gradc {
-
-namespace {
-
-std::int64_t trips_of(const Node& node) {
-  if (node.op->name == "while") return std::max<std::int64_t>(1, node.attributes.integer("max_trips"));
-  if (node.op->name != "scan") return 1;
-  const Shape& given = node.attributes.shape("length");
-  if (!given.empty()) return given[0].factor;
-  return node.operands[static_cast<std::size_t>(node.attributes.integer("carried"))]->type.shape[0].factor;
-}
-
-}  // namespace
 
 std::int64_t multiply_adds_of(const Node& node) {
   if (!node.regions.empty() || node.op->irregular != Irregular::none || node.op->kind == Kind::composite) return 0;
@@ -39,7 +25,8 @@ std::int64_t multiply_adds_of(const Region& region) {
   std::int64_t sum = 0;
   for (const auto& node : region.nodes) {
     sum += multiply_adds_of(*node);
-    for (const auto& inner : node->regions) sum += trips_of(*node) * multiply_adds_of(*inner);
+    const std::int64_t rounds = most_rounds(*node).value_or(Dim(1)).factor;
+    for (const auto& inner : node->regions) sum += rounds * multiply_adds_of(*inner);
   }
   return sum;
 }

@@ -10,7 +10,7 @@ namespace gradc {
 // Terms of the sum that a contraction is (find_contraction), without those that a strided convolution's input gradient
 // finds between the strides. 0: the node is no contraction. Types must be static.
 std::int64_t multiply_adds_of(const Node& node);
-// Of all nodes, in loops once a trip (of a `while` max_trips, at least one; of a `cond` both sides).
+// Of all nodes, in loops once a round (the most rounds, one where nothing bounds them; of a `cond` both sides).
 std::int64_t multiply_adds_of(const Region& region);
 
 }  // namespace gradc

@@ -222,6 +222,5 @@ bool matches(std::string_view glob, std::string_view name);
 
 // Multiply-adds of one example: products in contractions, whatever op they hide in.
 std::int64_t multiply_adds(const Node& node);
-std::int64_t scan_rounds(const Node& scan);  // an open number is one
 
 }  // namespace gradc

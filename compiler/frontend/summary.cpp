@@ -45,7 +45,8 @@ Attributes one_example(const Attributes& attributes) {
 
 namespace {
 
-// A loop's are those of all its rounds, where their number is known; a branch's are those of the larger one.
+// A loop's are those of the most rounds that it may take, of one where nothing bounds them or their number is open; a
+// branch's are those of the larger one.
 std::int64_t multiply_adds_of_regions(const Node& node) {
   std::int64_t most = 0;
   for (const auto& region : node.regions) {
@@ -54,19 +55,9 @@ std::int64_t multiply_adds_of_regions(const Node& node) {
       if (__builtin_add_overflow(total, multiply_adds(*inner), &total)) total = INT64_MAX;
     most = std::max(most, total);
   }
-  if (node.op->name == "scan" && __builtin_mul_overflow(most, scan_rounds(node), &most)) most = INT64_MAX;
+  if (__builtin_mul_overflow(most, most_rounds(node).value_or(Dim(1)).factor, &most)) most = INT64_MAX;
   return most;
 }
-
-}  // namespace
-
-std::int64_t scan_rounds(const Node& node) {
-  const Shape& length = node.attributes.shape("length");
-  auto first = static_cast<std::size_t>(node.attributes.integer("carried"));
-  return (length.empty() ? node.operands[first]->type.shape[0] : length[0]).factor;
-}
-
-namespace {
 
 // A node on parameters of one example, in a region of its own. UserError where one example is too few for it.
 struct Alone {

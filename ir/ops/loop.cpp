@@ -102,6 +102,11 @@ Tensor slice_of(const Tensor& from, std::int64_t t) {
   return slice;
 }
 
+std::optional<Dim> scan_rounds(const Call& call) {
+  const std::size_t carried = operand_count(call, "carried", 0);
+  return scan_length(call, carried, operand_count(call, "sliced", carried));
+}
+
 Tensors evaluate_scan(const Call& call, std::span<const Tensor> operands) {
   const std::size_t carried = operand_count(call, "carried", 0);
   const std::size_t sliced = operand_count(call, "sliced", carried);
@@ -141,6 +146,11 @@ Types while_types(const Call& call) {
               " carried ones");
   check_carried(call, "its body", body, carried);
   return {call.operands.begin(), call.operands.begin() + static_cast<std::ptrdiff_t>(carried)};
+}
+
+std::optional<Dim> while_rounds(const Call& call) {
+  const std::int64_t most = call.attributes.integer("max_trips");
+  return most == 0 ? std::nullopt : std::optional(Dim(most));
 }
 
 Tensors evaluate_while(const Call& call, std::span<const Tensor> operands) {
@@ -302,6 +312,7 @@ void register_loop(Registry& registry) {
       .jvp = scan_jvp,
       .evaluate = evaluate_scan,
       .irregular = Irregular::region,
+      .rounds = scan_rounds,
       .internal = true,
       .samples = scan_samples(),
   });
@@ -319,6 +330,7 @@ void register_loop(Registry& registry) {
       .jvp = while_jvp,
       .evaluate = evaluate_while,
       .irregular = Irregular::region,
+      .rounds = while_rounds,
       .internal = true,
       .samples = while_samples(),
   });

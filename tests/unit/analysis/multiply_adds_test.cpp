@@ -60,3 +60,17 @@ TEST_CASE("multiply-adds in a loop count once a trip") {
               "    %1 = dot(%c, %u) {contract_a = [1], contract_b = [0], batch_a = [], batch_b = []} : f32[4,6]\n"
               "    %2 = add(%1, %x) : f32[4,6]\n    yield %2\n  } : f32[4,6]\n  return %0\n}") == 10 * 4 * 6 * 6);
 }
+
+TEST_CASE("multiply-adds in a while count once for each of its most trips") {
+  const auto with = [](const std::string& bound) {
+    return "func @f(data %h: f32[4,6], data %w: f32[6,6]) -> (data h) {\n"
+           "  %0 = while(%h, %w) {carried = 1" +
+           bound +
+           "} (%c: f32[4,6], %u: f32[6,6]) {\n"
+           "    %1 = constant() {value = dense<bool[]: 1>}\n    yield %1\n  } (%c: f32[4,6], %u: f32[6,6]) {\n"
+           "    %2 = dot(%c, %u) {contract_a = [1], contract_b = [0], batch_a = [], batch_b = []} : f32[4,6]\n"
+           "    yield %2\n  } : f32[4,6]\n  return %0\n}";
+  };
+  CHECK(count(with(", max_trips = 7")) == 7 * 4 * 6 * 6);
+  CHECK(count(with("")) == 4 * 6 * 6);
+}
