@@ -1,5 +1,5 @@
-// Forward mode of scan, while and cond, and the reverse mode of while and cond. A derivative is a node of the same kind
-// whose regions hold the primal nodes and their derivative.
+// Forward mode of scan, while and cond, and the reverse mode of while. A tangent is a node of the same kind whose
+// regions hold the primal nodes and their tangents.
 #include <algorithm>
 #include <deque>
 
@@ -205,43 +205,21 @@ bool varies(const Derivation& d, const Node& node, std::span<const Term> cotange
   return false;
 }
 
-// ---- cond ----
+// ---- cond, forward ----
 
-// Operands of both branches, then further values, as parameters of a branch to be. Its terms hold its address.
+// Operands of both branches, then tangents of some, as parameters of a branch to be. Its terms hold its address.
 struct Branch {
   std::unique_ptr<Region> region = std::make_unique<Region>();
   Builder builder{*region};
-  Terms arguments, further;  // further: null where it has no parameter
+  Terms arguments, tangents;  // tangents: null where it has no parameter
 
-  Branch(const Region& from, std::span<const Term> more) : further(more.size()) {
+  Branch(const Region& from, std::span<const Term> given) : tangents(given.size()) {
     for (const auto& value : from.parameters)
       arguments.push_back(builder.term(region->add_parameter(value->type, value->name)));
-    for (std::size_t i = 0; i < more.size(); ++i)
-      if (more[i]) further[i] = builder.term(region->add_parameter(more[i].type(), ""));
+    for (std::size_t i = 0; i < given.size(); ++i)
+      if (given[i]) tangents[i] = builder.term(region->add_parameter(given[i].type(), ""));
   }
 };
-
-// The cond whose branches yield the derivatives; null where both branches have none.
-Terms derived_cond(const Derivation& d, std::span<const Term> more, std::deque<Branch>& branches,
-                   const std::vector<Terms>& derivatives, const std::vector<Type>& types) {
-  Terms found(types.size());
-  std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < types.size(); ++i)
-    if (derivatives[0][i] || derivatives[1][i]) places.push_back(i);
-  if (places.empty()) return found;
-  Regions regions;
-  for (std::size_t k = 0; k < branches.size(); ++k) {
-    for (const std::size_t i : places)
-      branches[k].region->results.push_back(written(branches[k].builder, derivatives[k][i], types[i]).value());
-    regions.push_back(std::move(branches[k].region));
-  }
-  std::vector<Value*> operands = values(d.operands);
-  for (const Term& term : more)
-    if (term) operands.push_back(term.value());
-  const std::vector<Value*> results = d.builder.make(d.call.op, operands, {}, std::move(regions));
-  for (std::size_t k = 0; k < places.size(); ++k) found[places[k]] = d.builder.term(results[k]);
-  return found;
-}
 
 }  // namespace
 
@@ -269,38 +247,30 @@ Terms while_vjp(const Derivation& d, std::span<const Term> cotangents) {
 
 Terms cond_jvp(const Derivation& d, std::span<const Term> tangents) {
   const Node& node = node_of(d);
-  const std::span<const Term> inner = tangents.subspan(1);
   std::deque<Branch> branches;
   std::vector<Terms> derivatives;
   for (const auto& region : node.regions) {
-    Branch& branch = branches.emplace_back(*region, inner);
+    Branch& branch = branches.emplace_back(*region, tangents.subspan(1));
     const Terms results = d.regions->write(branch.builder, *region, branch.arguments);
-    derivatives.push_back(d.regions->push_forward(branch.builder, results, branch.arguments, branch.further));
+    derivatives.push_back(d.regions->push_forward(branch.builder, results, branch.arguments, branch.tangents));
   }
-  std::vector<Type> types;
-  for (const auto& result : node.results) types.push_back(result->type);
-  return derived_cond(d, inner, branches, derivatives, types);
-}
-
-Terms cond_vjp(const Derivation& d, std::span<const Term> cotangents) {
-  const Node& node = node_of(d);
-  std::deque<Branch> branches;
-  std::vector<Terms> derivatives;
-  for (const auto& region : node.regions) {
-    Branch& branch = branches.emplace_back(*region, cotangents);
-    const Terms results = d.regions->write(branch.builder, *region, branch.arguments);
-    Terms wrt;
-    for (std::size_t i = 0; i < branch.arguments.size(); ++i)
-      if (d.wanted.empty() || d.wanted[i + 1]) wrt.push_back(branch.arguments[i]);
-    const Terms found = d.regions->pull_back(branch.builder, results, branch.further, wrt);
-    Terms& all = derivatives.emplace_back(branch.arguments.size());
-    for (std::size_t i = 0, next = 0; i < all.size(); ++i)
-      if (d.wanted.empty() || d.wanted[i + 1]) all[i] = found[next++];
+  Terms found(node.results.size());
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (derivatives[0][i] || derivatives[1][i]) places.push_back(i);
+  if (places.empty()) return found;
+  Regions regions;
+  for (std::size_t k = 0; k < branches.size(); ++k) {
+    for (const std::size_t i : places)
+      branches[k].region->results.push_back(
+          written(branches[k].builder, derivatives[k][i], node.result(i)->type).value());
+    regions.push_back(std::move(branches[k].region));
   }
-  std::vector<Type> types;
-  for (std::size_t i = 1; i < node.operands.size(); ++i) types.push_back(node.operands[i]->type);
-  Terms found = derived_cond(d, cotangents, branches, derivatives, types);
-  found.insert(found.begin(), Term());
+  std::vector<Value*> operands = values(d.operands);
+  for (const Term& tangent : tangents)
+    if (tangent) operands.push_back(tangent.value());
+  const std::vector<Value*> results = d.builder.make(d.call.op, operands, {}, std::move(regions));
+  for (std::size_t k = 0; k < places.size(); ++k) found[places[k]] = d.builder.term(results[k]);
   return found;
 }
 

@@ -13,81 +13,15 @@
 //   %h, %y = scan(%h0, %x, %w) …          →   %h, %y, %r = scan(%h0, %x, %w) …
 //   %dh0, %dx, %dw = vjp of %h, %y            %dh0, %dw, %dx = scan(%dh, %0, %r, %dy, %w) {reverse = true} …
 #include <algorithm>
-#include <set>
-#include <unordered_set>
 
 #include "ir/ops/entry.h"
 #include "ir/ops/loop.h"
+#include "ir/ops/residuals.h"
+#include "ir/ops/wiring.h"
 
 namespace gradc {
 
 namespace {
-
-// Cheap where its operands are at hand: one scalar body an element, or nothing at all.
-bool is_cheap(const Node& node) {
-  const Op& op = *node.op;
-  if (op.expensive || !node.regions.empty()) return false;
-  if (op.kind == Kind::elementwise || op.irregular == Irregular::constant || op.irregular == Irregular::reshape)
-    return true;
-  return op.indexed && indexed_form(node).combiner == Combiner::none;
-}
-
-// Elements of one operand elsewhere, none of them dropped: as good as the operand.
-bool is_movement(const Node& node) {
-  return node.op->kind == Kind::linear && node.operands.size() == 1 && is_cheap(node) &&
-         node.result()->type.elements() >= node.operands[0]->type.elements();
-}
-
-// What a reverse sweep needs of the nodes before it.
-class Residuals {
- public:
-  // The joint region begins with `carried` carried parameters, `primal` parameters of the forward region in all, and
-  // with `nodes` nodes of it.
-  Residuals(const Region& joint, std::size_t carried, std::size_t primal, std::size_t nodes)
-      : carried_(carried), primal_(primal) {
-    for (std::size_t i = 0; i < nodes; ++i) {
-      const Node& node = *joint.nodes[i];
-      forward_.insert(&node);
-      const bool from_inputs = std::all_of(node.operands.begin(), node.operands.end(), [&](const Value* value) {
-        return value->node ? cheap_.contains(value->node) : static_cast<std::size_t>(value->index) >= carried_;
-      });
-      if (from_inputs && is_cheap(node)) cheap_.insert(&node);
-    }
-  }
-
-  // Takes in a value that the reverse scan computes or reads, and what it needs in turn.
-  void need(Value* value) {
-    std::vector<Value*> pending{value};
-    while (!pending.empty()) {
-      Value* next = pending.back();
-      pending.pop_back();
-      if (!seen_.insert(next).second) continue;
-      const Node* node = next->node;
-      if (!node) {
-        const auto index = static_cast<std::size_t>(next->index);
-        if (index < carried_)
-          saved_.push_back(next);
-        else if (index < primal_)
-          inputs_.insert(index);
-      } else if (forward_.contains(node) && !cheap_.contains(node) && !is_movement(*node)) {
-        saved_.push_back(next);
-      } else if (copied_.insert(node).second) {
-        pending.insert(pending.end(), node->operands.begin(), node->operands.end());
-      }
-    }
-  }
-
-  const std::vector<Value*>& saved() const { return saved_; }              // for the forward scan to emit
-  const std::set<std::size_t>& inputs() const { return inputs_; }          // slices and invariants, by parameter
-  bool copied(const Node& node) const { return copied_.contains(&node); }  // part of the reverse region
-
- private:
-  std::size_t carried_, primal_;
-  std::unordered_set<const Node*> forward_, cheap_, copied_;
-  std::unordered_set<const Value*> seen_;
-  std::vector<Value*> saved_;
-  std::set<std::size_t> inputs_;
-};
 
 using Places = std::vector<std::size_t>;
 
@@ -217,34 +151,16 @@ class ScanReverse {
     while (joint_->nodes.size() > primal_nodes_) joint_->nodes.pop_back();
     joint_->parameters.resize(node_.operands.size());
     for (const Term& result : results_) joint_->results.push_back(result.value());
-    std::vector<Value*> stacked;
-    for (Value* value : saved) {
-      const auto place =
-          std::find(joint_->results.begin() + static_cast<std::ptrdiff_t>(carried_), joint_->results.end(), value);
-      stacked.push_back(place == joint_->results.end()
-                            ? emit(value)
-                            : node_.result(static_cast<std::size_t>(place - joint_->results.begin())));
-    }
     joint_->owner = &node_;
     node_.regions[0] = std::move(joint_);
+    const std::vector<Value*>& yields = node_.regions[0]->results;
+    std::vector<Value*> stacked;
+    for (Value* value : saved) {
+      const auto place = std::find(yields.begin() + static_cast<std::ptrdiff_t>(carried_), yields.end(), value);
+      stacked.push_back(place == yields.end() ? add_result(node_, {value})
+                                              : node_.result(static_cast<std::size_t>(place - yields.begin())));
+    }
     return stacked;
-  }
-
-  Value* emit(Value* value) {
-    joint_->results.push_back(value);
-    auto stack = std::make_unique<Value>();
-    stack->type = {value->type.dtype, concat(length_, value->type.shape)};
-    stack->name = value->name;
-    stack->node = &node_;
-    stack->region = node_.parent;
-    stack->index = static_cast<int>(node_.results.size());
-    node_.results.push_back(std::move(stack));
-    return node_.results.back().get();
-  }
-
-  static Shape concat(Shape a, const Shape& b) {
-    a.insert(a.end(), b.begin(), b.end());
-    return a;
   }
 
   std::vector<Value*> reverse_scan(const Residuals& residuals, const std::vector<Value*>& stacked,

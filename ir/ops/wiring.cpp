@@ -41,10 +41,7 @@ std::optional<Wiring> wiring_of(const Node& node) {
 
 bool yields_results(const Op& op, std::size_t region) { return op.name != "while" || region == 1; }
 
-Dim rounds_of(const Node& scan) {
-  const Shape& length = scan.attributes.shape("length");
-  return length.empty() ? scan.operands[integer(scan, "carried")]->type.shape[0] : length[0];
-}
+Dim rounds_of(const Node& scan) { return *most_rounds(scan); }
 
 void keep_marked(Node& node, const std::vector<bool>& operands, const std::vector<bool>& results) {
   const Wiring wiring = *wiring_of(node);
@@ -61,6 +58,21 @@ void keep_marked(Node& node, const std::vector<bool>& operands, const std::vecto
   keep_marked(node.operands, operands, 0);
   keep_marked(node.results, results, 0);
   number(node.results);
+}
+
+Value* add_result(Node& node, const std::vector<Value*>& yields) {
+  std::size_t next = 0;
+  for (std::size_t r = 0; r < node.regions.size(); ++r)
+    if (yields_results(*node.op, r)) node.regions[r]->results.push_back(yields[next++]);
+  auto result = std::make_unique<Value>();
+  result->type = yields[0]->type;
+  if (node.attributes.has("length")) result->type.shape.insert(result->type.shape.begin(), rounds_of(node));
+  result->name = yields[0]->name;
+  result->node = &node;
+  result->region = node.parent;
+  result->index = static_cast<int>(node.results.size());
+  node.results.push_back(std::move(result));
+  return node.results.back().get();
 }
 
 LoopParts take_apart(Node& node) {

@@ -34,6 +34,9 @@ Dim rounds_of(const Node& scan);
 // as a whole: its operand and its result have one mark. What is dropped is not read any more.
 void keep_marked(Node& node, const std::vector<bool>& operands, const std::vector<bool>& results);
 
+// One more result of a node that stays where it is: what each of the regions that yield results yields for it.
+Value* add_result(Node& node, const std::vector<Value*>& yields);
+
 // A node taken apart, to be put together in another way.
 struct LoopParts {
   struct Input {
