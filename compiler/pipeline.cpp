@@ -60,6 +60,7 @@ void optimize(Module& module, const Options& options) {
   run("choose_layout", module, options);
   run("simplify", module, options);
   run("eliminate_common_subexpressions", module, options);
+  run("merge_loops", module, options);
   run("eliminate_dead_code", module, options);
 }
 
