@@ -31,9 +31,6 @@ void check_letters(const Call& call, const std::string& letters) {
     if (!std::isalpha(static_cast<unsigned char>(letters[i])))
       call.fail("`equation` has letters, commas and one ->, got `" + std::string(1, letters[i]) + "` in `" +
                 call.attributes.string("equation") + "`");
-    if (letters.find(letters[i], i + 1) != std::string::npos)
-      call.fail("the letter " + std::string(1, letters[i]) + " stands twice in `" + letters +
-                "`; diagonals are not taken");
   }
 }
 
@@ -55,8 +52,11 @@ Equation equation_of(const Call& call) {
   }
   equation.result = arrow == std::string::npos ? implied_result(letters) : text.substr(arrow + 2);
   check_letters(call, equation.result);
-  for (char letter : equation.result)
+  for (char letter : equation.result) {
     if (!has(letters, letter)) call.fail("the letter " + std::string(1, letter) + " of the result is in no operand");
+    if (std::count(equation.result.begin(), equation.result.end(), letter) > 1)
+      call.fail("the letter " + std::string(1, letter) + " stands twice in the result `" + equation.result + "`");
+  }
   return equation;
 }
 
@@ -89,6 +89,27 @@ struct Factor {
   Term value;
   std::string letters;
 };
+
+// The diagonal where a letter stands twice: what is off it becomes 0, and all but one of the letter's dimensions are
+// summed over.
+Factor diagonal(Builder& builder, Factor x) {
+  for (std::size_t second = 0; second < x.letters.size();) {
+    const std::size_t first = x.letters.find(x.letters[second]);
+    if (first == second) {
+      ++second;
+      continue;
+    }
+    const Type type = x.value.type();
+    const auto place = [&](std::size_t d) {
+      return builder.term(builder.one(
+          "iota", {}, {{"shape", type.shape}, {"dtype", DType::i64}, {"axis", static_cast<std::int64_t>(d)}}));
+    };
+    const Term on = apply("equal", {place(first), place(second)});
+    x.value = reduce_sum(select(on, x.value, builder.term(builder.full(type, 0))), {static_cast<std::int64_t>(second)});
+    x.letters.erase(second, 1);
+  }
+  return x;
+}
 
 // Sums over what is not needed.
 Factor summed(Factor x, const std::string& needed) {
@@ -128,13 +149,13 @@ Factor product(Factor a, Factor b, const std::string& needed) {
   return {value, batch + free_of_a + free_of_b};
 }
 
-Terms compose_einsum(Builder&, const Call& call, std::span<const Term> x) {
+Terms compose_einsum(Builder& builder, const Call& call, std::span<const Term> x) {
   Equation equation = equation_of(call);
-  Factor all{x[0], equation.operands[0]};
+  Factor all = diagonal(builder, {x[0], equation.operands[0]});
   for (std::size_t i = 1; i < x.size(); ++i) {
     std::string needed = equation.result;
     for (std::size_t later = i + 1; later < x.size(); ++later) needed += equation.operands[later];
-    all = product(all, {x[i], equation.operands[i]}, needed);
+    all = product(all, diagonal(builder, {x[i], equation.operands[i]}), needed);
   }
   all = summed(all, equation.result);
   IntList order;
@@ -152,24 +173,25 @@ void register_einsum(Registry& registry) {
                   .attributes = {{"equation", std::string(equation)}},
                   .differentiable = differentiable};
   };
-  registry.add({.name = "einsum",
-                .doc =
-                    "Sum of products by letters (numpy.einsum): letters that the result lacks are summed over, as in "
-                    "\"ij,jk->ik\". No ellipsis, no diagonals.",
-                .kind = Kind::composite,
-                .operands = {{"x", "numbers of one dtype", true}},
-                .attributes = {{"equation",
-                                AttributeKind::string,
-                                "a letter for each dimension, operands apart by commas, after -> the result",
-                                {}}},
-                .infer = infer_einsum,
-                .compose = compose_einsum,
-                .samples = {sample({"f64[2,3]", "f64[3,5]"}, "ij,jk->ik"), sample({"f64[2,3]"}, "ij->ji"),
-                            sample({"f64[2,3,4]", "f64[2,5,4]"}, "bik,bjk->bij"),
-                            sample({"f64[2,3]", "f64[3,4]", "f64[4,2]"}, "ij,jk,kl->il"),
-                            sample({"f64[3]", "f64[2]"}, "i,j"), sample({"f32[7,5]", "f32[7,11]"}, "ni,nj->"),
-                            sample({"f64[2,3,4]"}, "abc->b"), sample({"f64[]", "f64[2]"}, ",i->i"),
-                            sample({"f64[0,3]", "f64[3]"}, "ij,j->i"), sample({"i32[2,3]", "i32[2,3]"}, "ij,ij->j")}});
+  registry.add(
+      {.name = "einsum",
+       .doc = "Sum of products by letters (numpy.einsum): letters that the result lacks are summed over, as in "
+              "\"ij,jk->ik\"; of a letter that stands twice in an operand the diagonal is taken. No ellipsis.",
+       .kind = Kind::composite,
+       .operands = {{"x", "numbers of one dtype", true}},
+       .attributes = {{"equation",
+                       AttributeKind::string,
+                       "a letter for each dimension, operands apart by commas, after -> the result",
+                       {}}},
+       .infer = infer_einsum,
+       .compose = compose_einsum,
+       .samples = {sample({"f64[2,3]", "f64[3,5]"}, "ij,jk->ik"), sample({"f64[2,3]"}, "ij->ji"),
+                   sample({"f64[2,3,4]", "f64[2,5,4]"}, "bik,bjk->bij"),
+                   sample({"f64[2,3]", "f64[3,4]", "f64[4,2]"}, "ij,jk,kl->il"), sample({"f64[3]", "f64[2]"}, "i,j"),
+                   sample({"f32[7,5]", "f32[7,11]"}, "ni,nj->"), sample({"f64[2,3,4]"}, "abc->b"),
+                   sample({"f64[]", "f64[2]"}, ",i->i"), sample({"f64[0,3]", "f64[3]"}, "ij,j->i"),
+                   sample({"i32[2,3]", "i32[2,3]"}, "ij,ij->j"), sample({"f64[3,3]"}, "ii"),
+                   sample({"f64[3,2,3]", "f64[3]"}, "iji,i->ij"), sample({"f32[2,2,2]"}, "iii->i")}});
 }
 
 }  // namespace gradc

@@ -342,31 +342,41 @@ void register_padding(Registry& registry) {
 
 // ---- take_along_axis:  result[…, i, …] = x[…, index[…, i, …], …] ----
 
+// The dimensions of the result: the index's along the axis, elsewhere by NumPy's rule.
+Shape picked_shape(const Shape& x, const Shape& index, std::size_t axis) {
+  Shape shape = index;
+  for (std::size_t d = 0; d < shape.size(); ++d)
+    if (d != axis && shape[d] == Dim(1)) shape[d] = x[d];
+  return shape;
+}
+
 Types infer_take_along_axis(const Call& call) {
   const Type &x = call.operand(0), &index = call.operand(1);
   if (!is_integer(index.dtype)) call.fail("`index` must be an integer, got " + index.str());
   std::size_t axis = position(call, call.attributes.integer("axis"), x.rank());
   bool fits = index.rank() == x.rank();
-  for (std::size_t d = 0; fits && d < x.rank(); ++d) fits = d == axis || index.shape[d] == x.shape[d];
+  for (std::size_t d = 0; fits && d < x.rank(); ++d)
+    fits = d == axis || index.shape[d] == x.shape[d] || index.shape[d] == Dim(1) || x.shape[d] == Dim(1);
   if (!fits)
-    call.fail("`index` must have the dimensions of `x` but for axis " + std::to_string(axis) + ", got " + index.str() +
-              " for " + x.str());
+    call.fail("`index` must have the dimensions of `x`, or 1, but for axis " + std::to_string(axis) + ", got " +
+              index.str() + " for " + x.str());
   if (x.shape[axis] == Dim(0))
     call.fail("can't pick from axis " + std::to_string(axis) + " of " + x.str() + ", which is empty");
-  return {{x.dtype, index.shape}};
+  return {{x.dtype, picked_shape(x.shape, index.shape, axis)}};
 }
 
 // Picks from x as one row, at Σ over dimensions of index * stride.
 Terms compose_take_along_axis(Builder& builder, const Call& call, std::span<const Term> x) {
   std::size_t axis = position(call, call.attributes.integer("axis"), x[0].rank());
   Sizes extents = sizes(x[0].shape()), strides = row_major_strides(extents);
-  const Shape& shape = x[1].shape();
-  if (x[1].type().elements() == 0) return {builder.term(builder.full(Type{x[0].dtype(), shape}, 0))};
+  const Shape shape = picked_shape(x[0].shape(), x[1].shape(), axis);
+  const Type type{x[0].dtype(), shape};
+  if (type.elements() == 0) return {builder.term(builder.full(type, 0))};
   Term chosen =
       apply("clip", {cast(x[1], DType::i64)}, {{"low", 0.0}, {"high", static_cast<double>(extents[axis] - 1)}});
-  Term place = chosen * static_cast<double>(strides[axis]);
+  Term place = broadcast(chosen * static_cast<double>(strides[axis]), shape);
   for (std::size_t d = 0; d < extents.size(); ++d)
-    if (d != axis)
+    if (d != axis && extents[d] > 1)
       place = place + iota(builder, DType::i64, shape, static_cast<std::int64_t>(d)) * static_cast<double>(strides[d]);
   return {apply("gather", {reshape(x[0], {Dim(x[0].type().elements())}), place})};
 }
@@ -381,19 +391,22 @@ void register_picking(Registry& registry) {
                   .high = high,
                   .differentiable = differentiable};
   };
-  registry.add(
-      {.name = "take_along_axis",
-       .doc = "Picks along an axis, by an index for every element (numpy.take_along_axis). An index outside is "
-              "moved to the nearest inside.",
-       .kind = Kind::composite,
-       .operands = {{"x", "what to pick from"},
-                    {.name = "index", .doc = "integers, in the dimensions of x but for the axis", .dtype = DType::i32}},
-       .attributes = {{"axis", AttributeKind::integer, "the dimension to pick along", std::int64_t{-1}}},
-       .infer = infer_take_along_axis,
-       .compose = compose_take_along_axis,
-       .samples = {sample("f64[2,3]", "i32[2,2]", -1, 3), sample("f64[5,3]", "i64[7,3]", 0, 5),
-                   sample("f32[2,7,3]", "i32[2,1,3]", 1, 9), sample("f64[5]", "u8[3]", 0, 5),
-                   sample("f64[2,3]", "i32[2,0]", 1, 3), sample("i32[3,1]", "i32[3,1]", 1, 1)}});
+  registry.add({.name = "take_along_axis",
+                .doc =
+                    "Picks along an axis, by an index for every element (numpy.take_along_axis); the other dimensions "
+                    "broadcast. An index outside is moved to the nearest inside.",
+                .kind = Kind::composite,
+                .operands = {{"x", "what to pick from"},
+                             {.name = "index",
+                              .doc = "integers, in the dimensions of x or 1, but for the axis",
+                              .dtype = DType::i32}},
+                .attributes = {{"axis", AttributeKind::integer, "the dimension to pick along", std::int64_t{-1}}},
+                .infer = infer_take_along_axis,
+                .compose = compose_take_along_axis,
+                .samples = {sample("f64[2,3]", "i32[2,2]", -1, 3), sample("f64[5,3]", "i64[7,3]", 0, 5),
+                            sample("f32[2,7,3]", "i32[2,1,3]", 1, 9), sample("f64[5]", "u8[3]", 0, 5),
+                            sample("f64[2,3]", "i32[2,0]", 1, 3), sample("i32[3,1]", "i32[3,1]", 1, 1),
+                            sample("f64[2,3,5]", "i32[2,4,1]", 1, 3), sample("f64[1,3]", "i32[7,2]", 1, 3)}});
 }
 
 // ---- outer ----

@@ -558,7 +558,23 @@ def random_numbers():
         case("random_normal", operands, normal.astype(np.float32), 2e-6, shape=(4,), dtype="f32")
 
 
-WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses, moments, normalizations, einsums, resizes, slices, cumulations, sorts]
+def diagonals():
+    for equation, shapes in [("ii", [(3, 3)]), ("ii->i", [(4, 4)]), ("iji,i->ij", [(3, 2, 3), (3,)]), ("iii,ij->j", [(2, 2, 2), (2, 5)])]:
+        operands = [RANDOM.uniform(-2, 2, shape) for shape in shapes]
+        case("einsum", operands, np.asarray(np.einsum(equation, *operands)), 1e-14, equation=f'"{equation}"')
+    case("einsum", [np.array([[1.5, np.nan], [np.inf, 2.5]])], np.asarray(4.0), equation='"ii"')
+
+
+def broadcast_picks():
+    x = RANDOM.uniform(-2, 2, (2, 3, 5))
+    index = np.array([[[2], [0], [1], [1]], [[0], [0], [2], [1]]], dtype=np.int32)
+    case("take_along_axis", [x, index], np.take_along_axis(x, index, axis=1), axis=1)
+    index = np.array([[2, 0], [1, 1], [0, 2]], dtype=np.int64)
+    case("take_along_axis", [x[0, :1, :3], index], np.take_along_axis(x[0, :1, :3], index, axis=1), axis=1)
+
+
+
+WRITERS = [elementwise, integers, logic, casts, movement, reductions, products, convolutions, pools, softmaxes, random_numbers, rearrangement, activations, losses, moments, normalizations, einsums, resizes, slices, cumulations, sorts, diagonals, broadcast_picks]
 for write in WRITERS:
     write()
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.txt"), "w") as out:

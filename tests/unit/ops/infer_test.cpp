@@ -111,8 +111,10 @@ TEST_CASE("wrong use is told with both values") {
         "pad_reflect: padding 3 must be below the size of dimension 0 of f32[3]");
   CHECK(inferred("einsum", {"f32[2,3]", "f32[4,5]"}, {{"equation", std::string("ij,jk")}}) ==
         "einsum: the letter j is both 3 and 4");
-  CHECK(inferred("einsum", {"f32[2,2]"}, {{"equation", std::string("ii->i")}}) ==
-        "einsum: the letter i stands twice in `ii`; diagonals are not taken");
+  CHECK(inferred("einsum", {"f32[2,2]"}, {{"equation", std::string("ij->ii")}}) ==
+        "einsum: the letter i stands twice in the result `ii`");
+  CHECK(inferred("einsum", {"f32[2,3]"}, {{"equation", std::string("ii->i")}}) ==
+        "einsum: the letter i is both 2 and 3");
   CHECK(inferred("einsum", {"f32[2]"}, {{"equation", std::string("i->j")}}) ==
         "einsum: the letter j of the result is in no operand");
   CHECK(inferred("gather", {"f32[3]", "f32[2]"}) == "gather: `index` must be an integer, got f32[2]");
