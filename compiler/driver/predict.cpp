@@ -1,6 +1,9 @@
 // gradc predict: outputs, or any node, for given inputs.
+#include <iostream>
+
 #include "compiler/driver/ensemble.h"
 #include "compiler/driver/results.h"
+#include "compiler/passes/pass.h"
 
 namespace gradc::driver {
 
@@ -15,9 +18,44 @@ struct Arguments {
   std::string node, output, program = "predict";
 };
 
+// The first dimension of data: the examples.
+Dim examples_of(const ModelGraph& model, const Function& function) {
+  for (std::size_t i = 0; i < function.parameters.size(); ++i)
+    if (function.parameters[i].role == Role::data) return function.body.parameters[i]->type.shape.at(0);
+  return {1, model.batch_symbol};
+}
+
+// Leaves those outputs that have a value for each example, and says which have none. UserError where none are left.
+void keep_values_of_examples(const ModelGraph& model, Function& function) {
+  const Dim examples = examples_of(model, function);
+  std::vector<FunctionResult> results;
+  std::vector<Value*> values;
+  std::string others;
+  for (std::size_t i = 0; i < function.results.size(); ++i) {
+    Value* value = function.body.results[i];
+    if (!value->type.shape.empty() && value->type.shape[0] == examples) {
+      results.push_back(function.results[i]);
+      values.push_back(value);
+    } else if (function.results[i].role == Role::data) {
+      others += (others.empty() ? "`" : ", `") + function.results[i].name + "` is " + value->type.str();
+    }
+  }
+  if (others.empty()) return;
+  const std::string rest = others + ", not a value for each example";
+  if (values.empty())
+    throw UserError(Location(), "the program `" + function.name + "` has nothing to hand out: its output " + rest +
+                                    "; a program with a `report` of it gives it, by `gradc eval`");
+  std::cerr << "note: the output " << rest << "; left out\n";
+  function.results = std::move(results);
+  function.body.results = std::move(values);
+  eliminate_dead_code(function, {});
+}
+
 int run(ModelGraph& model, const Arguments& given) {
   const std::string program = chosen_program(model, given.program);
-  if (!given.node.empty()) expose_nodes(*model.module->function(program), {given.node}, "--node");
+  Function& function = *model.module->function(program);
+  if (!given.node.empty()) expose_nodes(function, {given.node}, "--node");
+  keep_values_of_examples(model, function);
   ModelCompiler compiler(model, given.compile.options());
   check_state_fits(compiler.state());
   const runtime::Provide provide = provider(compiler);

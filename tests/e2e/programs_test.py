@@ -66,6 +66,17 @@ class ProgramsTest(CommandTest):
         for name, value in a.items():
             self.assertEqual(value.tobytes(), b[name].tobytes(), name)
 
+    def test_predict_hands_out_what_has_a_value_for_each_example(self):
+        np.save(self.folder / 'x.npy', np.array([[1., 2], [3, 4]]))  # as many examples as `h` has rows
+        spec = {'inputs': {'x': 'f64[N,2]'}, 'graph': [{'name': 's', 'value': 'sum(square(x))'}, {'name': 'row', 'value': 'x[:, 0]'}],
+                'parameters': {'w': {'type': 'f64[2]', 'init': 1}}, 'outputs': {'s': 's', 'row': 'row', 'h': 'hessian(sum(w ** 3), w)'}}
+        self.write('model.json', spec)
+        done = self.run_command('predict', 'model.json', '--input', 'x=x.npy', check=0)
+        self.assertEqual([json.loads(line) for line in done.stdout.splitlines()], [{'row': 1.0}, {'row': 3.0}])
+        self.assertIn('note: the output `s` is f64[], `h` is f64[2,2], not a value for each example; left out', done.stderr)
+        refused = self.run_command('predict', 'model.json', '--input', 'x=x.npy', '--node', 's', check=1)
+        self.assertIn('`s` is f64[], not a value for each example', refused.stderr)
+
     def test_stages_train_what_they_name(self):
         self.train('run')
         lines = self.lines('run')
