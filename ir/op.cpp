@@ -100,7 +100,7 @@ Attributes with_defaults(const Op& op, const Attributes& attributes) {
   }
   for (const AttributeSpec& spec : op.attributes) {
     if (result.has(spec.name)) continue;
-    if (!spec.preset) throw CallError{"attribute `" + spec.name + "` is missing"};
+    if (!spec.preset) throw CallError{"attribute `" + spec.name + "` is missing: " + spec.doc};
     result.set(spec.name, *spec.preset);
   }
   return result;

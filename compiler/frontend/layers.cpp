@@ -133,7 +133,7 @@ void complete_attributes(LayerCall& call) {
       } else if (attribute.preset) {
         call.attributes.emplace(attribute.name, *attribute.preset);
       } else if (attribute.derived.empty()) {
-        call.fail("", "`" + attribute.name + "` is missing");
+        call.fail("", "`" + attribute.name + "` is missing: " + attribute.doc);
       }
     });
   mistakes.rethrow();

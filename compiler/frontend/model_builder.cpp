@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "compiler/frontend/json.h"
 
@@ -190,8 +191,9 @@ Location ModelBuilder::location_of(const Value* value) const {
 
 std::vector<Diagnostic> ModelBuilder::notes_on(std::span<Value* const> operands, const Location& at) const {
   std::vector<Diagnostic> notes;
+  std::set<const Value*> noted;
   for (const Value* operand : operands) {
-    if (!operand) continue;
+    if (!operand || !noted.insert(operand).second) continue;
     Location from = location_of(operand);
     if (!from.known() || from == at) continue;
     std::string name = operand->name.empty() ? "its operand" : "`" + operand->name + "`";

@@ -516,7 +516,7 @@ Operand SpecReader::build_op(const NodeDeclaration& node, const GraphPlace& plac
       if (json)
         attributes.set(spec.name, attribute_of(*json, spec, node.op->name, place.scope));
       else if (!spec.preset)
-        throw UserError(node.json->location(), node.op->name + ": `" + spec.name + "` is missing");
+        throw UserError(node.json->location(), node.op->name + ": `" + spec.name + "` is missing: " + spec.doc);
       const Attribute* value = json ? attributes.find(spec.name) : &*spec.preset;
       resolved.members.emplace_back(spec.name, to_json(*value));
     });

@@ -164,7 +164,7 @@ TEST_CASE("malformed expressions are shown inside the string") {
 TEST_CASE("nodes that lack something") {
   CHECK(node_errors(R"({"op": "linear", "x": "x", "units": 4})") == "3:1: linear owns parameters and needs a `name`\n");
   CHECK(node_errors(R"({"op": "linear", "name": "a", "x": "x"})") ==
-        "3:1: linear: `units` is missing\n  1:13: `x` is f32[N,8], from here\n");
+        "3:1: linear: `units` is missing: length of the result\n  1:13: `x` is f32[N,8], from here\n");
   CHECK(node_errors(R"({"op": "relu"})") == "3:1: relu: there is no node before it to take `x` from; give `x`\n");
   CHECK(node_errors(R"({"op": "add", "a": "x"})") == "3:1: add: `b` is missing\n");
   CHECK(node_errors(R"({"op": "relu", "value": "x"})") ==
@@ -292,13 +292,14 @@ TEST_CASE("one mistake does not hide the others, nor make new ones") {
 
 TEST_CASE("what stands after a broken node, or in it, is looked at") {
   // A node that takes the broken one before it, as its operand or beside it.
-  CHECK(node_errors("{\"op\": \"linear\", \"name\": \"a\", \"x\": \"x\", \"units\": 0},\n"
-                    "{\"op\": \"linear\", \"name\": \"b\", \"units\": -3, \"init\": \"nromal\"},\n"
-                    "{\"op\": \"softmax\", \"axis\": [1]},\n{\"op\": \"linear\", \"name\": \"c\"}") ==
-        "3:50: linear: `units` must be a positive integer, got 0\n"
-        "4:40: linear: `units` must be a positive integer, got -3\n"
-        "4:53: linear: `init`: unknown initialiser `nromal`; did you mean `normal`?\n"
-        "5:27: softmax: `axis` must be an integer, got a list\n6:1: linear: `units` is missing\n");
+  CHECK(
+      node_errors("{\"op\": \"linear\", \"name\": \"a\", \"x\": \"x\", \"units\": 0},\n"
+                  "{\"op\": \"linear\", \"name\": \"b\", \"units\": -3, \"init\": \"nromal\"},\n"
+                  "{\"op\": \"softmax\", \"axis\": [1]},\n{\"op\": \"linear\", \"name\": \"c\"}") ==
+      "3:50: linear: `units` must be a positive integer, got 0\n"
+      "4:40: linear: `units` must be a positive integer, got -3\n"
+      "4:53: linear: `init`: unknown initialiser `nromal`; did you mean `normal`?\n"
+      "5:27: softmax: `axis` must be an integer, got a list\n6:1: linear: `units` is missing: length of the result\n");
   // One whose key is unknown, or whose repetition is none.
   CHECK(node_errors("{\"op\": \"linear\", \"name\": \"a\", \"x\": \"q\", \"unit\": 3},\n"
                     "{\"op\": \"add\", \"a\": \"x +\", \"b\": \"r\", \"repeat\": 0}") ==
