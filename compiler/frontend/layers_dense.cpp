@@ -55,7 +55,8 @@ Term embedding(LayerCall& call) {
   const Type& type = call.operands[0]->type;
   if (!is_integer(type.dtype)) call.fail("", "`x` must hold integers, got " + type.str());
   std::int64_t count = call.size("count");
-  Term weight = call.parameter("weight", {DType::f32, {count, call.size("units")}}, call.init("init"));
+  const DType dtype = *dtype_named(std::get<std::string>(call.attributes.find("dtype")->second));
+  Term weight = call.parameter("weight", {dtype, {count, call.size("units")}}, call.init("init"));
   call.model.declare_range(call.operands[0], count);
   return apply("gather", {weight, cast(call.x(), DType::i32)}, {{"axis", std::int64_t{0}}});
 }
@@ -91,7 +92,12 @@ void add_dense_layers(std::vector<LayerSpec>& table) {
                    {{"x", "indices", false}},
                    {{"count", K::size, "rows of the table", {}, ""},
                     {"units", K::size, "length of a row", {}, ""},
-                    {"init", K::initializer, "initialiser of the table", initializer("normal", {0, 1}), ""}},
+                    {"init", K::initializer, "initialiser of the table", initializer("normal", {0, 1}), ""},
+                    {.name = "dtype",
+                     .kind = K::choice,
+                     .doc = "of the table",
+                     .preset = std::string("f32"),
+                     .choices = {"f32", "f64"}}},
                    true,
                    embedding});
   table.push_back({"flatten", "all dimensions but the first as one", one_input(), {}, false, flatten});

@@ -389,7 +389,8 @@ std::string json_schema() {
       {"value"}));
   properties["blocks"] = map_of(block_schema());
   properties["graph"] = list_of(ref("node"));
-  properties["outputs"] = with_doc(map_of(ref("expression")), "what `predict` hands out; default: the last node");
+  properties["outputs"] =
+      with_doc(map_of(ref("expression")), "what `predict` hands out; default: the last node, with all its results");
   properties["regularize"] =
       list_of(closed({{"l1", with_doc(any_of({ref("number")}), "adds l1 · Σ|w| to the objective")},
                       {"l2", with_doc(any_of({ref("number")}), "adds l2 · Σw² to the objective")},

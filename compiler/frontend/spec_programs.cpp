@@ -34,23 +34,37 @@ std::vector<std::pair<std::string, Value*>> SpecReader::read_results(
   return results;
 }
 
+// What is handed out where nothing says what: the last node, all its results where it has several.
+std::vector<std::pair<std::string, Value*>> SpecReader::last_node(const Operand& last) {
+  std::vector<std::pair<std::string, Value*>> outputs;
+  const auto add = [&](std::string name, Value* value, const std::string& reference) {
+    if (!is_identifier(name) || model_->find_input(name)) name = "output";
+    outputs.emplace_back(name, value);
+    resolved_.outputs.emplace_back(name, quote_json(reference));
+  };
+  if (!last.several) {
+    add(last.value->name, last.value, reference_to(last.value, ""));
+    return outputs;
+  }
+  const Node& node = *last.value->node;
+  const std::string name = reference_to_several(node);
+  const std::vector<std::string> spelled = result_names(node);
+  for (std::size_t i = 0; i < spelled.size(); ++i) {
+    const bool named = spelled[i][0] == '.';
+    const std::string own = named ? spelled[i].substr(1) : std::to_string(i);
+    add(named && !model_->find_input(own) ? own : "output_" + own, node.result(i), name + spelled[i]);
+  }
+  return outputs;
+}
+
 void SpecReader::read_outputs(Operand last) {
   ProgramRequest predict;
   predict.name = "predict";
   if (const Json* outputs = root_.find("outputs")) {
     predict.location = outputs->location();
     predict.outputs = read_results(*outputs, "`outputs`", resolved_.outputs);
-  } else if (last.several) {
-    guarded([&] {
-      throw UserError(model_->location_of(last.value),
-                      "the last node, which `predict` hands out where there are no `outputs`, is several values; say "
-                      "in `outputs` which");
-    });
   } else if (last.value) {
-    std::string name = last.value->name;
-    if (!is_identifier(name) || model_->find_input(name)) name = "output";
-    predict.outputs.emplace_back(name, last.value);
-    resolved_.outputs.emplace_back(name, quote_json(reference_to(last.value, "")));
+    predict.outputs = last_node(last);
   }
   if (predict.outputs.empty()) return;
   predict.batch = batch_;

@@ -221,6 +221,7 @@ class SpecReader {
 
   // ---- spec_programs.cpp: outputs, programs, regularisers ----
   void read_outputs(Operand last);
+  std::vector<std::pair<std::string, Value*>> last_node(const Operand& last);
   void read_regularize();
   void read_freeze();
   void read_programs();
@@ -268,6 +269,7 @@ class SpecReader {
   // ---- spec_resolved.cpp ----
   std::string print_resolved(const Syntax& syntax, const Scope& scope);
   std::string reference_to(const Value* value, const std::string& spelled);
+  std::string reference_to_several(const Node& node);
   void resolve_previous(ResolvedNode& node, const std::string& operand, Value* before);
   std::string resolved_text(const ModelGraph& model) const;
   static std::string resolved_node(const ResolvedNode& node);

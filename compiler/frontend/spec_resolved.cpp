@@ -91,6 +91,12 @@ std::string SpecReader::reference_to(const Value* value, const std::string& spel
   return spelled;
 }
 
+// The same of a node with several results.
+std::string SpecReader::reference_to_several(const Node& node) {
+  if (auto found = several_.find(&node); found != several_.end()) return found->second;
+  return several_[&node] = reference_to(node.result(), node.op->name);
+}
+
 std::string SpecReader::print_resolved(const Syntax& syntax, const Scope& scope) {
   return print(syntax, [&](const Syntax& name) -> std::string {
     if (const Entry* entry = scope.find(name.text); entry && entry->operand.several) {

@@ -181,6 +181,34 @@ TEST_CASE("labels of a cross entropy and indices of a table have declared ranges
   CHECK(upper("mean(cast(i, dtype=f32), axis=1)") == 0);
 }
 
+TEST_CASE("a table has the dtype that it is given") {
+  auto model = load(R"j({"inputs": {"i": "i32[N,5]", "x": "f64[N,5,8]"}, "graph": [
+      {"op": "embedding", "name": "e", "x": "i", "count": 27, "units": 8, "dtype": "f64"},
+      {"name": "y", "value": "e + x"}]})j");
+  CHECK(layer(*model, "e").output.str() == "f64[N,5,8]");
+  CHECK(errors_of(R"j({"inputs": {"i": "i32[N,5]"}, "graph": [
+{"op": "embedding", "name": "e", "x": "i", "count": 27, "units": 8, "dtype": "i32"}]})j")
+            .starts_with("2:77: embedding: `dtype` must be f32 or f64, got `i32`"));
+}
+
+TEST_CASE("without outputs the last node is handed out, with all its results") {
+  const auto outputs = [](const std::string& graph) {
+    const std::string spec = R"j({"inputs": {"x": "f32[N,4]", "index": "f32[N]"}, "graph": [)j" + graph + "]}";
+    auto model = load(spec);
+    CHECK(load(model->resolved)->resolved == model->resolved);
+    std::string all;
+    const Function& predict = *model->module->function("predict");
+    for (std::size_t i = 0; i < predict.results.size(); ++i)
+      all += predict.results[i].name + " " + predict.body.results[i]->type.str() + "; ";
+    return all;
+  };
+  CHECK(outputs(R"j({"op": "relu", "name": "y", "x": "x"})j") == "y f32[N,4]; ");
+  CHECK(outputs(R"j({"op": "top_k", "name": "t", "x": "x", "k": 2})j") == "values f32[N,2]; output_index i32[N,2]; ");
+  CHECK(outputs(R"j({"op": "top_k", "x": "x", "k": 2})j") == "values f32[N,2]; output_index i32[N,2]; ");
+  CHECK(outputs(R"j({"op": "split", "name": "s", "x": "x", "sizes": [1, 3], "axis": 1})j") ==
+        "output_0 f32[N,1]; output_1 f32[N,3]; ");
+}
+
 TEST_CASE("parameter counts of the lecture's networks") {
   auto conv = load(R"j({"inputs": {"x": "f32[N,3,32,32]"}, "graph": [
       {"op": "conv2d", "name": "c", "x": "x", "filters": 10, "kernel": 5, "padding": 2}]})j");
