@@ -6,7 +6,8 @@
 //   2. Carried values whose next values differ in number are told apart, and all is numbered again, until nothing
 //      changes. What has equal numbers then is equal in all rounds, by induction.
 //   3. The first is part of the second where each of its results has its number in the second: as a result there, or as
-//      a value of its region, which becomes one more result. A while's conditions must be equal too.
+//      a value of its region, which becomes one more result. Where all that a loop carries is there, what it emits may
+//      be missing: its nodes move over. A while's conditions must be equal too.
 //   4. The second must not depend on the first. It takes over the first one's uses; what stands between them and reads
 //      those goes behind the second.
 //
@@ -135,9 +136,16 @@ bool run_alike(const Node& a, const Node& b, const Wiring& wiring) {
 class Containment {
  public:
   Containment(const Node& part, Node& whole, const Wiring& wiring)
-      : part_(part, wiring), whole_node_(whole), whole_(whole, *wiring_of(whole)), numbers_(part_, whole_) {}
+      : part_(part, wiring), whole_node_(whole), whole_(whole, *wiring_of(whole)), numbers_(part_, whole_) {
+    for (const auto& region : whole.regions) {
+      std::unordered_map<int, Value*>& values = values_.emplace_back();
+      for (const auto& parameter : region->parameters) values.emplace(numbers_.of(parameter.get()), parameter.get());
+      for (const auto& node : region->nodes)
+        for (const auto& result : node->results) values.emplace(numbers_.of(result.get()), result.get());
+    }
+  }
 
-  // Whether all of them are there.
+  // Whether all of them are there, or follow there from what is.
   bool holds() {
     for (std::size_t r = 0; r < part_.node->regions.size(); ++r) {
       if (yields_results(*part_.node->op, r)) continue;
@@ -146,29 +154,33 @@ class Containment {
     }
     for (std::size_t i = 0; i < part_.node->results.size(); ++i)
       if (!find(i)) return false;
-    return true;
+    return find_movers();
   }
 
   // What stands for each result; the whole gives those too that it does not yet.
   std::vector<Value*> results() {
+    move_over();
     std::vector<Value*> found;
-    for (const Place& place : places_) {
+    std::map<std::vector<Value*>, Value*> made;
+    for (Place& place : places_) {
+      if (place.missing) place.yields = {moved_.at(place.missing)};
       if (place.yields.empty()) {
         found.push_back(whole_node_.result(place.result));
         continue;
       }
-      Value*& made = made_[place.yields];
-      if (!made) made = add_result(whole_node_, place.yields);
-      found.push_back(made);
+      Value*& result = made[place.yields];
+      if (!result) result = add_result(whole_node_, place.yields);
+      found.push_back(result);
     }
     return found;
   }
 
  private:
-  // A result of the whole, or what its regions have to yield for one.
+  // A result of the whole; or what its regions have to yield for one; or what the part yields and the whole lacks.
   struct Place {
     std::size_t result = 0;
     std::vector<Value*> yields = {};
+    const Value* missing = nullptr;
   };
 
   // The numbers of a result in the regions that yield it.
@@ -192,32 +204,59 @@ class Containment {
     }
     if (carried) return false;
     std::vector<Value*> yields;
-    std::size_t next = 0;
-    for (std::size_t r = 0; r < whole_node_.regions.size(); ++r) {
-      if (!yields_results(*whole_node_.op, r)) continue;
-      Value* value = value_of(*whole_node_.regions[r], wanted[next++]);
-      if (!value) return false;
-      yields.push_back(value);
+    for (std::size_t r = 0; r < wanted.size(); ++r)
+      if (Value* value = value_of(r, wanted[r])) yields.push_back(value);
+    if (yields.size() == wanted.size()) {
+      places_.push_back({0, std::move(yields)});
+      return true;
     }
-    places_.push_back({0, std::move(yields)});
+    const Value* missing = part_.node->regions[0]->results[i];
+    if (part_.wiring.carried == 0 || !missing->node) return false;
+    places_.push_back({0, {}, missing});
+    missing_.insert(missing);
     return true;
   }
 
-  Value* value_of(const Region& region, int number) const {
-    for (const auto& parameter : region.parameters)
-      if (numbers_.of(parameter.get()) == number) return parameter.get();
-    for (const auto& node : region.nodes)
-      for (const auto& result : node->results)
-        if (numbers_.of(result.get()) == number) return result.get();
-    return nullptr;
+  Value* value_of(std::size_t region, int number) const {
+    const auto found = values_[region].find(number);
+    return found == values_[region].end() ? nullptr : found->second;
+  }
+  Value* there(const Value* value) const { return value_of(0, numbers_.of(value)); }
+
+  // Finds the nodes that make what is missing; says whether all that they read is there.
+  bool find_movers() {
+    const auto& nodes = part_.node->regions[0]->nodes;
+    for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) {
+      const auto is_missing = [&](const auto& result) { return missing_.contains(result.get()); };
+      if (std::none_of((*node)->results.begin(), (*node)->results.end(), is_missing)) continue;
+      movers_.push_back(node->get());
+      for (const Value* operand : (*node)->operands) {
+        if (there(operand)) continue;
+        if (!operand->node) return false;
+        missing_.insert(operand);
+      }
+    }
+    return true;
+  }
+
+  void move_over() {
+    Builder builder(*whole_node_.regions[0]);
+    for (auto node = movers_.rbegin(); node != movers_.rend(); ++node) {
+      for (const Value* operand : (*node)->operands)
+        if (!moved_.contains(operand)) moved_[operand] = there(operand);
+      builder.clone(**node, moved_);
+    }
   }
 
   Numbered part_;
   Node& whole_node_;
   Numbered whole_;
   const Numbers numbers_;
+  std::vector<std::unordered_map<int, Value*>> values_;  // of the whole, by region and number
   std::vector<Place> places_;
-  std::map<std::vector<Value*>, Value*> made_;
+  std::unordered_set<const Value*> missing_;  // of the part
+  std::vector<const Node*> movers_;           // last to first
+  ValueMap moved_;                            // of the part, in the whole
 };
 
 using Nodes = std::vector<std::unique_ptr<Node>>;
