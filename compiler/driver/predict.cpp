@@ -18,22 +18,24 @@ struct Arguments {
   std::string node, output, program = "predict";
 };
 
-// The first dimension of data: the examples.
-Dim examples_of(const ModelGraph& model, const Function& function) {
-  for (std::size_t i = 0; i < function.parameters.size(); ++i)
-    if (function.parameters[i].role == Role::data) return function.body.parameters[i]->type.shape.at(0);
-  return {1, model.batch_symbol};
+// Whether a value's first dimension is the examples: that of an input.
+bool is_for_each_example(const Function& function, const Type& type) {
+  for (std::size_t i = 0; i < function.parameters.size(); ++i) {
+    const Shape& input = function.body.parameters[i]->type.shape;
+    if (function.parameters[i].role != Role::data || input.empty() || type.shape.empty()) continue;
+    if (type.shape[0] == input[0]) return true;
+  }
+  return false;
 }
 
 // Leaves those outputs that have a value for each example, and says which have none. UserError where none are left.
-void keep_values_of_examples(const ModelGraph& model, Function& function) {
-  const Dim examples = examples_of(model, function);
+void keep_values_of_examples(Function& function) {
   std::vector<FunctionResult> results;
   std::vector<Value*> values;
   std::string others;
   for (std::size_t i = 0; i < function.results.size(); ++i) {
     Value* value = function.body.results[i];
-    if (!value->type.shape.empty() && value->type.shape[0] == examples) {
+    if (is_for_each_example(function, value->type)) {
       results.push_back(function.results[i]);
       values.push_back(value);
     } else if (function.results[i].role == Role::data) {
@@ -55,7 +57,7 @@ int run(ModelGraph& model, const Arguments& given) {
   const std::string program = chosen_program(model, given.program);
   Function& function = *model.module->function(program);
   if (!given.node.empty()) expose_nodes(function, {given.node}, "--node");
-  keep_values_of_examples(model, function);
+  keep_values_of_examples(function);
   ModelCompiler compiler(model, given.compile.options());
   check_state_fits(compiler.state());
   const runtime::Provide provide = provider(compiler);

@@ -188,7 +188,7 @@ TEST_CASE("a table has the dtype that it is given") {
   CHECK(layer(*model, "e").output.str() == "f64[N,5,8]");
   CHECK(errors_of(R"j({"inputs": {"i": "i32[N,5]"}, "graph": [
 {"op": "embedding", "name": "e", "x": "i", "count": 27, "units": 8, "dtype": "i32"}]})j")
-            .starts_with("2:77: embedding: `dtype` must be f32 or f64, got `i32`"));
+            .starts_with("2:78: embedding: `dtype` must be f32 or f64, got `i32`"));
 }
 
 TEST_CASE("without outputs the last node is handed out, with all its results") {
