@@ -101,11 +101,11 @@ Scalar tanh_f64(ScalarBuilder& b, Scalar x) {
 // A polynomial near 0; beyond, 1 - 2 / (exp(2 |x|) + 1) loses little of what its parts round off.
 Scalar tanh_f32(ScalarBuilder& b, Scalar x) {
   const Scalar magnitude = abs(b, x), z = x * x;
-  const Scalar near =
-      b.fma(x * z, horner(b, z, {-0x1.555528p-2, 0x1.1105cp-3, -0x1.b81fb2p-5, 0x1.51bef8p-6, -0x1.753272p-8}), x);
+  const Scalar p = horner(b, z, {-0x1.555528p-2, 0x1.1105cp-3, -0x1.b81fb2p-5, 0x1.51bef8p-6, -0x1.753272p-8});
+  const Scalar near = b.fma(magnitude * z, p, magnitude);
   const Scalar bounded = at_most(b, magnitude, exp_constants(x.type).tanh_greatest);
   const Scalar far = 1 - b.number(x.type, 2) / (exp_negative(b, bounded + bounded) + 1);
-  return b.select(magnitude < b.number(x.type, 0.6), near, with_sign(b, far, sign_bit(b, x)));
+  return with_sign(b, b.select(magnitude < b.number(x.type, 0.6), near, far), sign_bit(b, x));
 }
 
 // With e = exp(-|x|) = 2^n m: q = m / d 2^n where x < 0, 1 / d elsewhere, d = 1 + e, so that nothing overflows and

@@ -126,6 +126,7 @@ void KernelEmitter::instruction(const Instr& instr) {
     case Opcode::rarely:
       return rarely(instr);
     default:
+      note_numbers(instr);
       return define(instr.result, scalar(instr), instr.type);
   }
 }
@@ -140,7 +141,9 @@ void KernelEmitter::define(int value, llvm::Value* what, DType type) {
   types_[at] = type;
 }
 
-llvm::Value* KernelEmitter::value(int id) const {
+llvm::Value* KernelEmitter::value(int id) { return repeated(raw(id)); }
+
+llvm::Value* KernelEmitter::raw(int id) const {
   ensure(id >= 0 && static_cast<std::size_t>(id) < values_.size() && values_[static_cast<std::size_t>(id)],
          "codegen: a value is defined before its use");
   return values_[static_cast<std::size_t>(id)];
@@ -286,6 +289,14 @@ int KernelEmitter::lanes_of(const llvm::Value* v) {
 llvm::Value* KernelEmitter::widen(llvm::Value* v) {
   if (lanes_ == 1 || is_vector(v)) return v;
   return b_.CreateVectorSplat(static_cast<unsigned>(lanes_), v);
+}
+
+llvm::Value* KernelEmitter::repeated(llvm::Value* v) {
+  const int lanes = lanes_of(v);
+  if (lanes == 1 || lanes >= lanes_) return v;
+  std::vector<int> pick(static_cast<std::size_t>(lanes_));
+  for (int l = 0; l < lanes_; ++l) pick[static_cast<std::size_t>(l)] = l / (lanes_ / lanes);
+  return b_.CreateShuffleVector(v, pick);
 }
 
 llvm::Value* KernelEmitter::iota(llvm::Type* element, std::int64_t step) {

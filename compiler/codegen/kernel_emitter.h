@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -71,7 +72,8 @@ class KernelEmitter {
   llvm::Value* i64(std::int64_t value) { return b_.getInt64(static_cast<std::uint64_t>(value)); }
   llvm::BasicBlock* new_block(const char* name);
   void define(int value, llvm::Value* what, DType type);
-  llvm::Value* value(int id) const;
+  llvm::Value* value(int id);      // with a lane for each of the loop
+  llvm::Value* raw(int id) const;  // as it was computed: one lane may stand for neighbouring ones
   DType type_of(int id) const { return types_[static_cast<std::size_t>(id)]; }
 
   // lanes
@@ -80,6 +82,12 @@ class KernelEmitter {
   llvm::Value* widen(llvm::Value* v);  // to the lanes of the enclosing vector loop
   llvm::Value* iota(llvm::Type* element, std::int64_t step);
   llvm::Value* any_lane(llvm::Value* condition);
+  llvm::Value* repeated(llvm::Value* v);  // each lane, until there are as many as the loop has
+  // blocks.cpp
+  static bool counts_blocks(const Instr& instr);
+  llvm::Value* block_numbers(const Instr& instr);
+  void note_numbers(const Instr& instr);
+  llvm::Value* first_number(int id) const;
 
   // loops.cpp
   void loop(const Instr& instr);
@@ -166,7 +174,9 @@ class KernelEmitter {
   std::map<const Instr*, llvm::Value*> crossed_;  // the row of a block that stands for an access in this round
   int lanes_ = 1;                                 // of the enclosing vector loop's round being emitted
   int lane_variable_ = -1;
-  llvm::Value* mask_ = nullptr;  // lanes that are rounds at all; null: every one
+  std::map<int, llvm::Value*> firsts_;  // values that are this number + lane; a multiple of the block
+  std::set<int> multiples_;             // values that are multiples of the block
+  llvm::Value* mask_ = nullptr;         // lanes that are rounds at all; null: every one
 };
 
 }  // namespace gradc::codegen

@@ -5,6 +5,7 @@
 #include <llvm/IR/IntrinsicsX86.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "compiler/codegen/kernel_emitter.h"
 
@@ -18,15 +19,21 @@ llvm::Value* KernelEmitter::scalar(const Instr& instr) {
     if (!variable.lanes) return variable.base;
     return b_.CreateAdd(widen(variable.base), iota(unit_.i64(), 1));
   }
+  if (llvm::Value* blocks = block_numbers(instr)) return blocks;
   std::vector<llvm::Value*> args;
-  bool vector = false;
+  int least = lanes_, most = 1;  // of the vectors
   for (int id : instr.args) {
-    args.push_back(value(id));
-    vector |= is_vector(args.back());
+    args.push_back(raw(id));
+    if (!is_vector(args.back())) continue;
+    least = std::min(least, lanes_of(args.back()));
+    most = std::max(most, lanes_of(args.back()));
   }
-  if (vector)
-    for (llvm::Value*& arg : args) arg = widen(arg);
-  return arithmetic(instr, args);
+  if (most == 1) return arithmetic(instr, args);
+  const int outer = std::exchange(lanes_, least == most ? most : lanes_);
+  for (llvm::Value*& arg : args) arg = widen(repeated(arg));
+  llvm::Value* result = arithmetic(instr, args);
+  lanes_ = outer;
+  return result;
 }
 
 llvm::Value* KernelEmitter::constant(DType type, std::int64_t integer, double number) {

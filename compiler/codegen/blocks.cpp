@@ -1,0 +1,75 @@
+// Numbers of blocks of neighbouring elements, as random bits count them: where lane l has number first + l, number >> 2
+// is one for four lanes. What is computed from such numbers alone takes a quarter of the lanes, and each of these is
+// repeated where it meets the others.
+#include <llvm/IR/Constants.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "compiler/codegen/kernel_emitter.h"
+
+namespace gradc::codegen {
+
+namespace {
+
+constexpr std::int64_t kShift = 2, kBlock = 1 << kShift;
+
+bool is_shift(const Instr& instr) {
+  return (instr.op == Opcode::shift_right || instr.op == Opcode::shift_right_arithmetic) && instr.type == DType::i64;
+}
+
+const llvm::ConstantInt* constant_of(const llvm::Value* v) { return llvm::dyn_cast<llvm::ConstantInt>(v); }
+
+}  // namespace
+
+// Whether the body counts blocks and does much with their numbers: more lanes then share each.
+bool KernelEmitter::counts_blocks(const Instr& instr) {
+  constexpr std::size_t kMuch = 60;
+  return instr.body.size() >= kMuch && std::any_of(instr.body.begin(), instr.body.end(), is_shift);
+}
+
+// Keeps which values are first + lane, with a first that is a multiple of the block; and which are multiples.
+void KernelEmitter::note_numbers(const Instr& instr) {
+  if (instr.type != DType::i64 || instr.result < 0) return;
+  firsts_.erase(instr.result);
+  multiples_.erase(instr.result);
+  if (instr.op == Opcode::constant) {
+    if (instr.integer % kBlock == 0) multiples_.insert(instr.result);
+  } else if (instr.op == Opcode::index) {
+    const Variable& variable = variables_[static_cast<std::size_t>(instr.integer)];
+    if (variable.lanes && lanes_ % kBlock == 0) firsts_[instr.result] = variable.base;
+  } else if (instr.op == Opcode::mul || instr.op == Opcode::add) {
+    const int a = instr.args[0], b = instr.args[1];
+    const bool both = multiples_.contains(a) && multiples_.contains(b);
+    if (both || (instr.op == Opcode::mul && (multiples_.contains(a) || multiples_.contains(b))))
+      multiples_.insert(instr.result);
+    for (const auto& [number, other] : {std::pair(a, b), std::pair(b, a)}) {
+      llvm::Value* first = first_number(number);
+      if (!first || is_vector(raw(other))) continue;
+      if (instr.op == Opcode::add && multiples_.contains(other))
+        firsts_[instr.result] = b_.CreateAdd(first, raw(other));
+      else if (const auto* factor = constant_of(raw(other)); instr.op == Opcode::mul && factor && factor->isOne())
+        firsts_[instr.result] = first;
+    }
+  }
+}
+
+llvm::Value* KernelEmitter::first_number(int id) const {
+  const auto found = firsts_.find(id);
+  return found == firsts_.end() ? nullptr : found->second;
+}
+
+// Of a shift of such numbers; null for all else.
+llvm::Value* KernelEmitter::block_numbers(const Instr& instr) {
+  if (!is_shift(instr) || lanes_ % kBlock != 0) return nullptr;
+  llvm::Value* first = first_number(instr.args[0]);
+  const llvm::ConstantInt* shift = constant_of(raw(instr.args[1]));
+  if (!first || !shift || shift->getSExtValue() != kShift) return nullptr;
+  llvm::Value* block = b_.CreateAShr(first, i64(kShift));
+  const int outer = std::exchange(lanes_, lanes_ / static_cast<int>(kBlock));
+  llvm::Value* blocks = lanes_ == 1 ? block : b_.CreateAdd(widen(block), iota(unit_.i64(), 1));
+  lanes_ = outer;
+  return blocks;
+}
+
+}  // namespace gradc::codegen
