@@ -40,6 +40,8 @@ constexpr KnownAs kNames[] = {
     {"huber_loss", "huber"},
     {"isfinite", "is_finite"},
     {"isnan", "is_nan"},
+    {"kaiming_normal", "he_normal"},
+    {"kaiming_uniform", "he_uniform"},
     {"l1_loss", "absolute_error"},
     {"le", "less_equal"},
     {"leakyrelu", "leaky_relu"},
@@ -79,6 +81,8 @@ constexpr KnownAs kNames[] = {
     {"var", "variance"},
     {"view", "reshape"},
     {"where", "select"},
+    {"xavier_normal", "glorot_normal"},
+    {"xavier_uniform", "glorot_uniform"},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What other systems call the ops and layers: unknown names lead to ours.
+// What other systems call the ops, layers and initialisers: unknown names lead to ours.
 #pragma once
 
 #include <span>
@@ -10,7 +10,7 @@ namespace gradc {
 
 struct KnownAs {
   std::string_view other;  // as NumPy, PyTorch, JAX or TensorFlow spell it
-  std::string_view ours;   // an op or a layer
+  std::string_view ours;   // an op, a layer or an initialiser
 };
 std::span<const KnownAs> known_as();  // sorted by `other`
 

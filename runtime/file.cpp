@@ -92,20 +92,22 @@ Bytes gunzip(std::span<const std::byte> packed, const std::string& path) {
 // For pipes and devices, which have no old contents to keep.
 void write_in_place(const std::string& path, const std::function<void(FileSink&)>& write) {
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (file.get() < 0) throw FileError("cannot write " + path + ": " + reason());
+  if (file.get() < 0) throw FileError(path, "cannot write: " + reason());
   FileSink sink(file.get(), path);
   write(sink);
-  if (file.close() != 0) throw FileError("cannot write " + path + ": " + reason());
+  if (file.close() != 0) throw FileError(path, "cannot write: " + reason());
 }
 
 }  // namespace
 
 Bytes read_file(const std::string& path) {
+  if (path.empty()) throw FileError("", "cannot open a file without a name");
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) throw FileError("cannot open " + path + ": " + reason());
+  if (file.get() < 0) throw FileError(path, "cannot open: " + reason());
   struct stat status{};
-  if (::fstat(file.get(), &status) != 0) throw FileError("cannot read " + path + ": " + reason());
-  if (S_ISDIR(status.st_mode)) throw FileError("cannot read " + path + ": it is a directory");
+  if (::fstat(file.get(), &status) != 0) throw FileError(path, "cannot read: " + reason());
+  if (S_ISDIR(status.st_mode)) throw FileError(path, "cannot read: it is a directory");
+  if (S_ISCHR(status.st_mode)) throw FileError(path, "cannot read: it is a device, which may have no end");
   Bytes contents(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) : 0);
   std::size_t filled = 0;
   std::byte beyond{};
@@ -114,7 +116,7 @@ Bytes read_file(const std::string& path) {
     const ssize_t got =
         full ? ::read(file.get(), &beyond, 1) : ::read(file.get(), contents.data() + filled, contents.size() - filled);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw FileError("cannot read " + path + ": " + reason());
+    if (got < 0) throw FileError(path, "cannot read: " + reason());
     if (got == 0) break;
     if (full) {
       contents.resize(std::max<std::size_t>(1 << 16, 2 * contents.size()));
@@ -177,17 +179,18 @@ void FileSink::write(const void* data, std::int64_t bytes) {
     const ssize_t written =
         ::write(descriptor_, from, static_cast<std::size_t>(std::min<std::int64_t>(bytes, 1 << 30)));
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw FileError("cannot write " + path_ + ": " + reason());
+    if (written < 0) throw FileError(path_, "cannot write: " + reason());
     from += written;
     bytes -= written;
   }
 }
 
 Replacement::Replacement(const std::string& wanted, const std::function<void(FileSink&)>& write, Durable durable) {
+  if (wanted.empty()) throw FileError("", "cannot write a file without a name");
   std::error_code error;
   const bool exists = std::filesystem::exists(wanted, error);
   if (exists && std::filesystem::is_directory(wanted, error)) {
-    throw FileError("cannot write " + wanted + ": it is a directory");
+    throw FileError(wanted, "cannot write: it is a directory");
   }
   if (exists && !std::filesystem::is_regular_file(wanted, error)) {
     write_in_place(wanted, write);
@@ -197,14 +200,14 @@ Replacement::Replacement(const std::string& wanted, const std::function<void(Fil
   path_ = exists ? std::filesystem::canonical(wanted, error).string() : wanted;
   const std::string aside = path_ + ".tmp";
   Descriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (file.get() < 0) throw FileError("cannot write " + path_ + ": " + reason());
+  if (file.get() < 0) throw FileError(path_, "cannot write: " + reason());
   aside_ = aside;
   try {
     FileSink sink(file.get(), path_);
     write(sink);
     if (durable == Durable::yes && ::fsync(file.get()) != 0 && errno != EINVAL)
-      throw FileError("cannot write " + path_ + ": " + reason());
-    if (file.close() != 0) throw FileError("cannot write " + path_ + ": " + reason());
+      throw FileError(path_, "cannot write: " + reason());
+    if (file.close() != 0) throw FileError(path_, "cannot write: " + reason());
   } catch (...) {
     ::unlink(aside_.c_str());
     throw;
@@ -217,7 +220,7 @@ Replacement::~Replacement() {
 
 void Replacement::commit() {
   if (aside_.empty()) return;
-  if (::rename(aside_.c_str(), path_.c_str()) != 0) throw FileError("cannot write " + path_ + ": " + reason());
+  if (::rename(aside_.c_str(), path_.c_str()) != 0) throw FileError(path_, "cannot write: " + reason());
   aside_.clear();
 }
 
@@ -229,7 +232,7 @@ void make_directory(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (!error && !std::filesystem::is_directory(path, error)) error = std::make_error_code(std::errc::not_a_directory);
-  if (error) throw FileError("cannot make the directory " + path + ": " + error.message());
+  if (error) throw FileError(path, "cannot make the directory: " + error.message());
 }
 
 }  // namespace gradc::runtime

@@ -156,14 +156,14 @@ void Fit::read_checkpoint() {
     place_ = Place::of(*checkpoint_);
     const auto same = [&](const char* what, const std::optional<std::int64_t>& given, std::int64_t held) {
       if (given && *given != held) {
-        throw Error(checkpoint_->file() + ": the run has " + what + " " + std::to_string(held) +
-                    ", so it can't be resumed with " + what + " " + std::to_string(*given));
+        throw Error(checkpoint_->file(), std::string("the run has ") + what + " " + std::to_string(held) +
+                                             ", so it can't be resumed with " + what + " " + std::to_string(*given));
       }
     };
     same("batch", options_.batch, place_.batch);
     if (place_.stage >= static_cast<std::int64_t>(plan_.size()))
-      throw Error(checkpoint_->file() + ": the run is in stage " + std::to_string(place_.stage + 1) +
-                  ", the plan has " + std::to_string(plan_.size()));
+      throw Error(checkpoint_->file(), "the run is in stage " + std::to_string(place_.stage + 1) + ", the plan has " +
+                                           std::to_string(plan_.size()));
     same("seed", options_.seed, place_.seed);
     plan_[static_cast<std::size_t>(place_.stage)].batch = place_.batch;
   } else {
@@ -228,8 +228,9 @@ void Fit::prepare_tests() {
 void Fit::prepare_state() {
   if (checkpoint_) {
     if (place_.examples != examples()) {
-      throw Error(checkpoint_->file() + ": the run has " + std::to_string(place_.examples) +
-                  " training examples, so it can't be resumed with " + std::to_string(examples()));
+      throw Error(checkpoint_->file(), "the run has " + std::to_string(place_.examples) +
+                                           " training examples, so it can't be resumed with " +
+                                           std::to_string(examples()));
     }
     if (state_.bytes() < table_.bytes) state_ = Block(table_.bytes);
     restore_state(*checkpoint_, table_, state_.data());
@@ -293,11 +294,8 @@ void Fit::begin_with_weights() {
   const std::size_t left = report.missing.size() + report.different.size();
   progress_->note(options_.weights + ": " + std::to_string(report.loaded.size()) + " arrays taken, " +
                   std::to_string(left) + " of the model's left as initialised");
-  if (!report.missing.empty()) progress_->note("  not in the file: " + listed(report.missing));
-  for (const WeightsError::Difference& each : report.different)
-    progress_->note("  of another type: `" + each.name + "` is " + each.found + " in the file, " + each.expected +
-                    " in the model");
-  if (!report.unexpected.empty()) progress_->note("  not in the model: " + listed(report.unexpected));
+  for (const std::string& each : WeightsError::sentences(report.missing, report.unexpected, report.different))
+    progress_->note("  " + each);
 }
 
 void Fit::open_directory() {

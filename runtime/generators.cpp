@@ -142,36 +142,31 @@ const Generator& find_generator(std::string_view name) {
   throw DataError("unknown generator `" + std::string(name) + "`; known are " + known);
 }
 
-std::int64_t whole(const Generator& generator, const std::string& option, double value, double low, double high) {
-  if (!(value >= low && value <= high) || std::trunc(value) != value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.9g", value);
-    throw DataError(std::string(generator.name) + ": " + option + " is " + text + ", not a whole number from " +
-                    std::to_string(static_cast<std::int64_t>(low)) + " to " +
-                    std::to_string(static_cast<std::int64_t>(high)));
-  }
-  return static_cast<std::int64_t>(value);
+std::string number_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return text;
 }
+
+struct Range {
+  std::string_view option;
+  double low, high;
+  bool whole;
+};
+constexpr Range kRanges[] = {{"examples", 1, 100'000'000, true},
+                             {"seed", 0, 0x1p53, true},
+                             {"classes", 2, 1000, true},
+                             {"noise", 0, 1e6, false}};
 
 Options parse_options(const Generator& generator, std::span<const std::pair<std::string, double>> given) {
   Options options{generator.examples, generator.classes, 0, generator.noise};
   for (const auto& [name, value] : given) {
-    if (name == "examples") {
-      options.examples = whole(generator, name, value, 1, 100'000'000);
-    } else if (name == "seed") {
-      options.seed = static_cast<std::uint64_t>(whole(generator, name, value, 0, 0x1p53));
-    } else if (name == "classes" && generator.any_classes) {
-      options.classes = whole(generator, name, value, 2, 1000);
-    } else if (name == "noise") {
-      if (!(value >= 0 && value <= 1e6))
-        throw DataError(std::string(generator.name) + ": noise is negative or too large");
-      options.noise = value;
-    } else {
-      std::string known;
-      for (const auto& [option, preset] : generator_options(generator.name))
-        known += (known.empty() ? "" : ", ") + option;
-      throw DataError(std::string(generator.name) + ": unknown option `" + name + "`; known are " + known);
-    }
+    if (const std::string wrong = wrong_generator_option(generator.name, name, value); !wrong.empty())
+      throw DataError(std::string(generator.name) + ": " + wrong);
+    if (name == "examples") options.examples = static_cast<std::int64_t>(value);
+    if (name == "seed") options.seed = static_cast<std::uint64_t>(value);
+    if (name == "classes") options.classes = static_cast<std::int64_t>(value);
+    if (name == "noise") options.noise = value;
   }
   return options;
 }
@@ -248,6 +243,24 @@ std::vector<std::string> generator_names() {
   std::vector<std::string> names;
   for (const Generator& generator : kGenerators) names.emplace_back(generator.name);
   return names;
+}
+
+std::string wrong_generator_option(std::string_view generator, std::string_view option, double value) {
+  std::string known;
+  bool is_known = false;
+  for (const auto& [name, preset] : generator_options(generator)) {
+    known += (known.empty() ? "" : ", ") + name;
+    is_known = is_known || name == option;
+  }
+  if (!is_known) return "unknown option `" + std::string(option) + "`; known are " + known;
+  for (const Range& range : kRanges) {
+    if (range.option != option) continue;
+    if (value >= range.low && value <= range.high && (!range.whole || std::trunc(value) == value)) return "";
+    return std::string(option) + " is " + number_text(value) + ", not a " + (range.whole ? "whole " : "") +
+           "number from " + std::to_string(static_cast<std::int64_t>(range.low)) + " to " +
+           std::to_string(static_cast<std::int64_t>(range.high));
+  }
+  return "";
 }
 
 std::vector<std::pair<std::string, double>> generator_options(std::string_view name) {

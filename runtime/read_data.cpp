@@ -34,7 +34,7 @@ std::vector<std::string> resolve(const std::string& path, const std::string& dir
     for (const auto& entry : fs::directory_iterator(whole.parent_path(), error)) {
       if (matches(entry.path().filename().string(), file)) found.push_back(entry.path().string());
     }
-    if (found.empty()) throw FileError("no file matches " + whole.string());
+    if (found.empty()) throw FileError(whole.string(), "no file matches");
     std::sort(found.begin(), found.end());
     return found;
   }
@@ -43,7 +43,7 @@ std::vector<std::string> resolve(const std::string& path, const std::string& dir
         whole.extension() == ".gz" ? fs::path(whole).replace_extension().string() : whole.string() + ".gz";
     if (fs::exists(other, error)) return {other};
     if (!fs::path(path).is_absolute() && !fs::is_directory(directory.empty() ? "." : directory, error)) {
-      throw FileError("the data directory " + directory + " does not exist");
+      throw FileError(directory, "there is no such data directory");
     }
   }
   return {whole.string()};

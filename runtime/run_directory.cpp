@@ -206,10 +206,10 @@ void RunDirectory::open() {
   if (!enabled() || lock_ >= 0) return;
   make_directory(path_);
   lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) throw FileError("cannot open the run directory " + path_ + ": " + std::strerror(errno));
+  if (lock_ < 0) throw FileError(path_, std::string("cannot open the run directory: ") + std::strerror(errno));
   // A file system without locks is no reason not to train.
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    throw Error("the run directory " + path_ + " is in use by another run");
+    throw Error(path_, "the run directory is in use by another run");
   }
 }
 
@@ -231,7 +231,7 @@ std::string RunDirectory::set_aside() {
   for (const char* name : kFiles) {
     if (!fs::exists(file(name), error)) continue;
     fs::rename(file(name), place + "/" + name, error);
-    if (error) throw FileError("cannot move " + file(name) + " to " + place + ": " + error.message());
+    if (error) throw FileError(file(name), "cannot move it to " + place + ": " + error.message());
   }
   return place;
 }
@@ -275,7 +275,7 @@ EpochEvent RunDirectory::read_epoch(std::int64_t epoch) const {
 void RunDirectory::append_line(const std::string& line) {
   const std::string path = file(kMetrics);
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (descriptor < 0) throw FileError("cannot write " + path + ": " + std::strerror(errno));
+  if (descriptor < 0) throw FileError(path, std::string("cannot write: ") + std::strerror(errno));
   try {
     FileSink(descriptor, path).write(line + "\n");
   } catch (...) {

@@ -12,32 +12,17 @@ namespace {
 
 constexpr std::size_t kMostNames = 12;
 
-// "`a`, `b` and 3 more"
+// Each name as `say` puts it, of many the first and how many more there are.
 template <class T, class F>
-std::string listed(const std::vector<T>& items, F text) {
-  std::string result;
-  for (std::size_t i = 0; i < std::min(items.size(), kMostNames); ++i) result += (i ? ", " : "") + text(items[i]);
-  if (items.size() > kMostNames) result += " and " + std::to_string(items.size() - kMostNames) + " more";
-  return result;
+void add_sentences(std::vector<std::string>& sentences, const std::vector<T>& items, const char* what, F say) {
+  for (std::size_t i = 0; i < std::min(items.size(), kMostNames); ++i) sentences.push_back(say(items[i]));
+  if (items.size() > kMostNames)
+    sentences.push_back("and " + std::to_string(items.size() - kMostNames) + " more " + what);
 }
 
-std::string describe(const std::string& file, const std::vector<std::string>& missing,
-                     const std::vector<std::string>& unexpected,
-                     const std::vector<WeightsError::Difference>& different) {
-  const auto name = [](const std::string& item) { return "`" + item + "`"; };
-  std::string text = file + ": the weights don't fit the model";
-  char separator = ':';
-  const auto add = [&](const std::string& part) {
-    text += separator + (" " + part);
-    separator = ';';
-  };
-  if (!missing.empty()) add("the file lacks " + listed(missing, name));
-  if (!unexpected.empty()) add("the model has no " + listed(unexpected, name));
-  if (!different.empty()) {
-    add("of another type: " + listed(different, [](const WeightsError::Difference& d) {
-          return "`" + d.name + "` is " + d.found + " in the file, " + d.expected + " in the model";
-        }));
-  }
+std::string describe(const std::vector<std::string>& sentences) {
+  std::string text = "the weights don't fit the model";
+  for (std::size_t i = 0; i < sentences.size(); ++i) text += (i ? "; " : ": ") + sentences[i];
   return text;
 }
 
@@ -134,9 +119,23 @@ std::vector<std::string> unset_entries(const SafeTensors& file) {
   return names;
 }
 
+std::vector<std::string> WeightsError::sentences(const std::vector<std::string>& missing,
+                                                 const std::vector<std::string>& unexpected,
+                                                 const std::vector<Difference>& different) {
+  std::vector<std::string> all;
+  add_sentences(all, missing, "that the file lacks",
+                [](const std::string& name) { return "the file has no `" + name + "`"; });
+  add_sentences(all, unexpected, "that the model lacks",
+                [](const std::string& name) { return "the model has no `" + name + "`"; });
+  add_sentences(all, different, "of another type", [](const Difference& d) {
+    return "`" + d.name + "` is " + d.found + " in the file, " + d.expected + " in the model";
+  });
+  return all;
+}
+
 WeightsError::WeightsError(const std::string& file, std::vector<std::string> missing,
                            std::vector<std::string> unexpected, std::vector<Difference> different)
-    : Error(describe(file, missing, unexpected, different)),
+    : Error(file, describe(sentences(missing, unexpected, different))),
       missing_(std::move(missing)),
       unexpected_(std::move(unexpected)),
       different_(std::move(different)) {}

@@ -43,11 +43,9 @@ std::string chosen_program(const ModelGraph& model, const std::string& name) {
     known.push_back(program.name);
   }
   if (name.empty() && !known.empty()) return known.front();
-  if (name.empty()) throw UserError(Location(), "the model has neither programs nor outputs");
+  if (name.empty()) throw UserError(model.location, "the model has neither programs nor outputs");
   known.push_back("init");
-  std::string list;
-  for (const std::string& program : known) list += (list.empty() ? "" : ", ") + program;
-  throw UserError(Location(), "no program is named `" + name + "`" + suggest(name, known) + "; the model has: " + list);
+  throw UserError(Location(), "no program is named `" + name + "`" + suggest_or_list(name, known));
 }
 
 ModelCompiler::ModelCompiler(const ModelGraph& model, Options options)

@@ -85,13 +85,18 @@ runtime::Block draw(const runtime::Array& input, runtime::Random random) {
   return block;
 }
 
+std::int64_t checked_state_bytes(ModelCompiler& compiler) {
+  check_state_fits(compiler.model(), compiler.state());
+  return compiler.state().bytes;
+}
+
 }  // namespace
 
 Rehearsal::Rehearsal(ModelCompiler& compiler, const CompiledProgram& program, const gradc_context* context,
                      std::int64_t seed)
     : entry_(program.executable.entry),
       context_(context),
-      state_(make_state(compiler.state())),
+      state_(checked_state_bytes(compiler)),
       workspace_(program.executable.workspace_bytes +
                  program.executable.worker_bytes * (context ? context->workers : 1)) {
   const runtime::Executable& init = compiler.executable("init", 1);

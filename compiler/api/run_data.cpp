@@ -237,18 +237,21 @@ void check_memory(const runtime::Executable& executable, const runtime::StateTab
 
 }  // namespace
 
-void check_state_fits(const runtime::StateTable& table) {
+void check_state_fits(const ModelGraph& model, const runtime::StateTable& table) {
   if (table.bytes <= machine_bytes()) return;
-  throw UserError(Location(), "the model's state needs " + gibibytes(table.bytes) + " of memory, this machine has " +
-                                  gibibytes(machine_bytes()));
-}
-
-runtime::Block make_state(const runtime::StateTable& table) {
-  check_state_fits(table);
-  return runtime::Block(table.bytes);
+  const auto greatest = std::max_element(
+      table.entries.begin(), table.entries.end(),
+      [](const runtime::StateArray& a, const runtime::StateArray& b) { return a.bytes() < b.bytes(); });
+  Location at = model.location;
+  for (const LayerInfo& layer : model.layers)
+    if (greatest->name.starts_with(layer.name + ".")) at = layer.location;
+  throw UserError(at, "the model's state needs " + gibibytes(table.bytes) + " of memory, `" + greatest->name +
+                          "` alone " + gibibytes(greatest->bytes()) + "; this machine has " +
+                          gibibytes(machine_bytes()));
 }
 
 runtime::Provide provider(ModelCompiler& compiler) {
+  check_state_fits(compiler.model(), compiler.state());
   return [&compiler](std::string_view program, std::int64_t batch) -> const runtime::Executable& {
     const runtime::Executable& executable = compiler.executable(program, batch);
     const ProgramInfo* info = compiler.model().program(executable.program);

@@ -62,9 +62,8 @@ const ProgramInfo* evaluation_program(const ModelGraph& model);
 // Programs on demand for the training loop. A model that this machine's memory can't hold is a UserError that says how
 // much it would need.
 runtime::Provide provider(ModelCompiler& compiler);
-// The same guard for the state block alone, before anything of its size is allocated.
-void check_state_fits(const runtime::StateTable& table);
-// A zeroed state block that has passed it.
-runtime::Block make_state(const runtime::StateTable& table);
+// The same guard for the state block alone, before anything of its size is allocated; provider() begins with it. Its
+// place is the layer with the greatest array.
+void check_state_fits(const ModelGraph& model, const runtime::StateTable& table);
 
 }  // namespace gradc

@@ -8,6 +8,7 @@
 
 #include "compiler/api/rehearsal.h"
 #include "compiler/driver/command.h"
+#include "compiler/driver/help.h"
 #include "ir/kernel_work.h"
 
 namespace gradc::driver {
@@ -116,12 +117,16 @@ void add_bench(CLI::App& app, Session& session) {
   given->spec.add_to(*command);
   command->add_option("--threads", given->threads, "worker threads")->check(integer(1, 1024))->capture_default_str();
   command->add_option("--seconds", given->seconds, "time that is measured; three steps at least")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(number(0, 1e6))
       ->capture_default_str();
   command->add_option("--program", given->program, "the program to time; default: the first that trains");
-  command->add_option("--seed", given->seed, "of data and initial state")->capture_default_str();
+  command->add_option("--seed", given->seed, "of data and initial state")
+      ->check(integer(std::numeric_limits<std::int64_t>::min()))
+      ->capture_default_str();
   given->compile.add_to(*command);
-  command->footer(kCounts);
+  show_examples(*command,
+                {"gradc bench spiral.json --seconds 1", "gradc bench spiral.json --batch 256 --threads 2 --seconds 1"},
+                kCounts);
   command->callback([given, &session] { session.action = [given, &session] { return run(session, *given); }; });
 }
 

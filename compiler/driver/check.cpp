@@ -6,6 +6,7 @@
 #include "compiler/api/model_compiler.h"
 #include "compiler/autodiff/autodiff.h"
 #include "compiler/driver/command.h"
+#include "compiler/driver/help.h"
 #include "compiler/passes/pass.h"
 #include "ir/interpret.h"
 #include "ir/op.h"
@@ -182,6 +183,9 @@ void add_check(CLI::App& app, Session& session) {
   command->add_option("--seed", given->seed, "of the values for --gradients")
       ->check(integer(std::numeric_limits<std::int64_t>::min()))
       ->capture_default_str();
+  show_examples(*command, {"gradc check spiral.json",
+                           "gradc check spiral.json --gradients           derivatives against finite differences",
+                           "gradc check spiral.json --resolved            every default and block written out"});
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       std::unique_ptr<ModelGraph> model = given->spec.load(session);

@@ -3,13 +3,11 @@
 
 #include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <deque>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -28,28 +26,35 @@ void Session::print_diagnostics() { std::cerr << diagnostics.render(color()); }
 
 namespace {
 
-[[noreturn]] void file_error(const std::string& path, const std::string& doing) {
-  throw UserError(make_location(path, 0, 0), doing + ": " + std::strerror(errno));
+// What read_text has read.
+std::vector<std::filesystem::path>& sources() {
+  static std::vector<std::filesystem::path> paths;
+  return paths;
 }
 
 }  // namespace
 
 std::string read_text(const std::string& path) {
-  std::ostringstream text;
   if (path == "-") {
+    std::ostringstream text;
     text << std::cin.rdbuf();
     return text.str();
   }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) file_error(path, "can't open");
-  if (file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
-  if (file.bad() || text.bad()) file_error(path, "can't read");
-  return text.str();
+  const runtime::Bytes bytes = runtime::read_file(path);
+  sources().push_back(path);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+void refuse_to_replace(const std::string& path) {
+  std::error_code none;
+  for (const std::filesystem::path& source : sources())
+    if (std::filesystem::equivalent(source, path, none))
+      throw UserError(make_location(path, 0, 0), "the result would replace what it is made from; give it another name");
 }
 
 void write_files(std::initializer_list<std::pair<std::string, std::string_view>> files) {
   std::deque<runtime::Replacement> aside;
+  for (const auto& [path, bytes] : files) refuse_to_replace(path);
   for (const auto& [path, bytes] : files)
     if (path != "-") aside.emplace_back(path, [&text = bytes](runtime::FileSink& sink) { sink.write(text); });
   for (runtime::Replacement& file : aside) file.commit();
@@ -78,6 +83,7 @@ std::unique_ptr<ModelGraph> SpecArguments::load(Session& session) const {
   const std::string file = spec == "-" ? "<stdin>" : spec;
   options.read_array = read_array;
   options.generator_options = runtime::generator_options;
+  options.wrong_generator_option = runtime::wrong_generator_option;
   if (spec != "-") options.directory = std::filesystem::path(spec).parent_path().string();
   std::unique_ptr<ModelGraph> model = load_spec(read_text(spec), file, options, session.diagnostics);
   if (model)
@@ -87,21 +93,30 @@ std::unique_ptr<ModelGraph> SpecArguments::load(Session& session) const {
 }
 
 void CompileArguments::add_to(CLI::App& app, bool with_batch) {
+  const char* group = "Compilation";
   app.add_option("--optimize", optimize, "0: no fusion, scalar code; 1: all but what costs compile time; 2: all")
-      ->check(CLI::Range(0, 2))
-      ->capture_default_str();
+      ->check(integer(0, 2))
+      ->capture_default_str()
+      ->group(group);
   app.add_option("--cpu", cpu, "what to compile for: native, or a name such as x86-64, haswell, znver5")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(group)
+      ->type_name("NAME");
   app.add_option("--memory-limit", memory_limit,
                  "most bytes of state and workspace that a program may need with one thread, as in 64MiB; kept by "
-                 "computing values again instead of keeping them");
+                 "computing values again instead of keeping them")
+      ->group(group)
+      ->type_name("SIZE");
   app.add_option("--rematerialize", rematerialize,
                  "computes values again instead of keeping them even without a limit: 0, nothing, to " +
                      std::to_string(kRematerializeRungs) + ", most")
-      ->check(CLI::Range(0, kRematerializeRungs))
-      ->capture_default_str();
+      ->check(integer(0, kRematerializeRungs))
+      ->capture_default_str()
+      ->group(group);
   if (with_batch)
-    app.add_option("--batch", batch, "examples a step; default: the spec's")->check(integer(1, std::int64_t{1} << 32));
+    app.add_option("--batch", batch, "examples a step; default: the spec's")
+        ->check(integer(1, std::int64_t{1} << 32))
+        ->group(group);
 }
 
 Options CompileArguments::options() const {
@@ -117,25 +132,50 @@ Options CompileArguments::options() const {
   if (!target) {
     std::vector<std::string> names{"native"};
     for (const Target& known : known_targets()) names.push_back(known.cpu);
-    std::string list;
-    for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-    throw UserError(Location(), "--cpu " + cpu + " is unknown" + suggest(cpu, names) + "; known: " + list);
+    throw UserError(Location(), "--cpu: `" + cpu + "` is unknown" + suggest_or_list(cpu, names));
   }
   result.target = *target;
   return result;
 }
 
 CLI::Validator integer(std::int64_t low, std::int64_t high) {
-  const std::string range = std::to_string(low) + " to " + std::to_string(high);
+  constexpr auto kLeast = std::numeric_limits<std::int64_t>::min(), kMost = std::numeric_limits<std::int64_t>::max();
+  std::string range = " from " + std::to_string(low) + " to " + std::to_string(high);
+  if (high == kMost) range = low == kLeast ? " of 64 bits" : ", " + std::to_string(low) + " or more";
   return CLI::Validator(
       [=](std::string& text) -> std::string {
         std::int64_t number = 0;
         const char* last = text.data() + text.size();
         auto [end, code] = std::from_chars(text.data(), last, number);
         if (code == std::errc() && end == last && number >= low && number <= high) return "";
-        return "`" + text + "` is no integer from " + range;
+        return "`" + text + "` is no integer" + range;
       },
       "");
+}
+
+CLI::Validator number(double low, double high) {
+  std::ostringstream range;
+  range << low << " to " << high;
+  return CLI::Validator(
+      [=, range = range.str()](std::string& text) -> std::string {
+        double value = 0;
+        const char* last = text.data() + text.size();
+        auto [end, code] = std::from_chars(text.data(), last, value);
+        if (code == std::errc() && end == last && value >= low && value <= high) return "";
+        return "`" + text + "` is no number from " + range;
+      },
+      "");
+}
+
+CLI::Option* choice(CLI::Option* option, const std::vector<std::string>& words) {
+  std::string list;
+  for (const std::string& word : words) list += (list.empty() ? "" : "|") + word;
+  return option->type_name(list)->check(CLI::Validator(
+      [words](std::string& text) -> std::string {
+        if (std::find(words.begin(), words.end(), text) != words.end()) return "";
+        return "`" + text + "` is unknown" + suggest_or_list(text, words);
+      },
+      ""));
 }
 
 std::int64_t parse_size(const std::string& text) {
@@ -152,7 +192,7 @@ std::int64_t parse_size(const std::string& text) {
     if (code == std::errc() && unit.name == std::string_view(end, static_cast<std::size_t>(last - end)) && number > 0 &&
         number * unit.bytes < 9e18)
       return static_cast<std::int64_t>(std::ceil(number * unit.bytes));
-  throw UserError(Location(), "`" + text + "` is no size; write it as 64MiB, 1.5GB or 4096");
+  throw UserError(Location(), "--memory-limit: `" + text + "` is no size; write it as 64MiB, 1.5GB or 4096");
 }
 
 }  // namespace gradc::driver

@@ -32,6 +32,8 @@ struct Session {
 
 // The whole text of a file; "-" is standard input. UserError where it can't be read.
 std::string read_text(const std::string& path);
+// UserError where a result would replace a file that read_text has read.
+void refuse_to_replace(const std::string& path);
 // Writes aside and renames, so that no half-written file is left. "-" is standard output.
 void write_file(const std::string& path, std::string_view bytes);
 // All of them or none.
@@ -61,6 +63,10 @@ struct CompileArguments {
 
 // An option's check: a whole number in [low, high], with no digit left over and no overflow.
 CLI::Validator integer(std::int64_t low, std::int64_t high = std::numeric_limits<std::int64_t>::max());
+// A number in [low, high].
+CLI::Validator number(double low, double high);
+// One of a few words, which the help lists.
+CLI::Option* choice(CLI::Option* option, const std::vector<std::string>& words);
 
 std::int64_t parse_size(const std::string& text);  // "64MiB", "1.5GB", "4096"
 

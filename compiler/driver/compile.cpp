@@ -4,6 +4,7 @@
 
 #include "compiler/api/model_compiler.h"
 #include "compiler/driver/command.h"
+#include "compiler/driver/help.h"
 
 namespace gradc::driver {
 
@@ -59,10 +60,12 @@ void add_compile(CLI::App& app, Session& session) {
   given->compile.add_to(*command);
   command->add_option("-o,--output", given->output, "the file to write; the header stands beside it, as .h")
       ->required();
-  command->add_option("--emit", given->emit, "obj, so, header, llvm or asm")
-      ->check(CLI::IsMember(std::vector<std::string>{"obj", "so", "header", "llvm", "asm"}))
+  choice(command->add_option("--emit", given->emit, "what to write"), {"obj", "so", "header", "llvm", "asm"})
       ->capture_default_str();
   command->add_option("--target", given->target, "LLVM target triple; default: this machine's");
+  show_examples(*command,
+                {"gradc compile spiral.json -o spiral.o            and spiral.h; link both into any C or C++ program",
+                 "gradc compile spiral.json -o spiral.s --emit asm --cpu haswell"});
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       std::unique_ptr<ModelGraph> model = given->spec.load(session);

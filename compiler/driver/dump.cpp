@@ -5,6 +5,7 @@
 
 #include "compiler/api/model_compiler.h"
 #include "compiler/driver/command.h"
+#include "compiler/driver/help.h"
 #include "compiler/lower/memory_use.h"
 #include "ir/text.h"
 
@@ -108,15 +109,15 @@ void add_dump(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("dump", "prints what became of a program at a stage of the compiler");
   given->spec.add_to(*command);
   given->compile.add_to(*command);
-  command->add_option("--stage", given->stage, "graph, grad, optimized, fused, kernel, memory, llvm or asm")
-      ->check(CLI::IsMember(kStages))
-      ->capture_default_str();
+  choice(command->add_option("--stage", given->stage, "what to print"), kStages)->capture_default_str();
   command->add_option("--program", given->program, "train, test, predict, init, …; default: the one that trains");
-  command->add_option("--format", given->format, "text, or dot (Graphviz) up to stage fused")
-      ->check(CLI::IsMember(std::vector<std::string>{"text", "dot"}))
+  choice(command->add_option("--format", given->format, "text, or dot (Graphviz) up to stage fused"), {"text", "dot"})
       ->capture_default_str();
-  command->add_option("-o,--output", given->output, "file; default: standard output");
+  command->add_option("-o,--output", given->output, "default: standard output")->type_name("FILE");
   command->add_flag("--locations", given->locations, "prints each node's place in the spec");
+  show_examples(*command, {"gradc dump spiral.json --stage fused --batch 32",
+                           "gradc dump spiral.json --stage memory            what lives when in the workspace",
+                           "gradc dump spiral.json --format dot -o spiral.dot"});
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       std::unique_ptr<ModelGraph> model = given->spec.load(session);

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "compiler/driver/ensemble.h"
+#include "compiler/driver/help.h"
 #include "gradc/resample.h"
 
 namespace gradc::driver {
@@ -52,16 +53,17 @@ int run(Session& session, ModelGraph& model, const Arguments& given) {
   const ProgramInfo* program =
       given.program.empty() ? evaluation_program(model) : model.program(chosen_program(model, given.program));
   if (!program)
-    throw UserError(Location(),
+    throw UserError(model.location,
                     "`" + model.name + "` has no program that evaluates; give one a `report` under `programs`");
+  if (program->loss.empty() && program->reports.empty())
+    throw UserError(program->location, "the program `" + program->name + "` has no loss and no reports to evaluate");
   std::optional<EnsembleEvaluation> ensemble;
   if (given.weights.size() > 1) ensemble.emplace(model, *program, given.average);
   if (!ensemble && !given.average.empty())
     throw UserError(Location(), "--average takes the mean over several --weights, only one is given");
   ModelCompiler compiler(model, given.compile.options());
-  check_state_fits(compiler.state());
-  const runtime::DataSet data = load(model, *program, given);
   const runtime::Provide provide = provider(compiler);
+  const runtime::DataSet data = load(model, *program, given);
   runtime::ThreadPool pool(given.data.threads);
   const std::int64_t batch = given.compile.batch ? given.compile.batch : program->batch;
   const runtime::Metrics metrics = at_splits(model.data, [&] {
@@ -93,12 +95,13 @@ void add_eval(CLI::App& app, Session& session) {
                    "what is averaged over several --weights; default: the outputs that are nodes. Every report must "
                    "follow from the averages (and the data); the loss is left out where it does not")
       ->type_name("NODE…");
-  command->add_option("--split", given->split, "train, validation or test")
-      ->check(CLI::IsMember(std::vector<std::string>{"train", "validation", "test"}))
+  choice(command->add_option("--split", given->split, "whose examples"), {"train", "validation", "test"})
       ->capture_default_str();
   command->add_option("--program", given->program, "the program to evaluate; default: test");
   given->data.add_to(*command);
   given->compile.add_to(*command);
+  show_examples(*command, {"gradc eval spiral.json --weights run/best.safetensors",
+                           "gradc eval spiral.json --weights run/last.safetensors --split train"});
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       std::unique_ptr<ModelGraph> model = given->spec.load(session);

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "compiler/driver/command.h"
+#include "compiler/driver/help.h"
 #include "compiler/frontend/json.h"
 #include "compiler/frontend/layers.h"
 #include "ir/known_as.h"
@@ -113,7 +114,7 @@ int print_named(const std::string& name) {
   if (op || layer || initializer) return kDone;
   for (const LayerSpec& spec : layers()) names.push_back(spec.name);
   for (const InitializerSpec& spec : initializers()) names.push_back(spec.name);
-  throw UserError(Location(), "no op is named `" + name + "`" + suggest_op(name, names));
+  throw UserError(Location(), "no op, layer or initialiser is named `" + name + "`" + suggest_op(name, names));
 }
 
 }  // namespace
@@ -125,6 +126,7 @@ void add_ops(CLI::App& app, Session& session) {
   command->add_option("NAME", *name, "what to describe");
   auto markdown = std::make_shared<bool>(false);
   command->add_flag("--markdown", *markdown, "write the whole reference, as ir/OPS.md holds it");
+  show_examples(*command, {"gradc ops", "gradc ops conv2d"});
   command->callback([name, markdown, &session] {
     session.action = [name, markdown]() -> int {
       if (*markdown) {

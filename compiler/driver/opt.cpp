@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "compiler/driver/command.h"
+#include "compiler/driver/help.h"
 #include "compiler/passes/evaluate.h"
 
 namespace gradc::driver {
@@ -51,6 +52,9 @@ void add_opt(CLI::App& app, Session& session) {
   command->add_flag("--locations", given->locations, "prints the locations of nodes");
   command->add_flag("--list", given->list, "lists the passes");
   given->compile.add_to(*command, false);
+  show_examples(*command,
+                {"gradc opt --list                                 the passes", "gradc dump spiral.json -o spiral.gir",
+                 "gradc opt spiral.gir --pass grad,simplify,eliminate_dead_code"});
   command->callback([given, &session] {
     session.action = [given]() -> int {
       if (given->list) {

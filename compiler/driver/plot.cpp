@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "compiler/driver/ensemble.h"
+#include "compiler/driver/help.h"
 
 namespace gradc::driver {
 
@@ -37,7 +38,8 @@ runtime::Column weights_column(const std::string& file, const std::string& name)
   const runtime::SafeTensors::Entry* found = weights.find(name);
   std::vector<std::string> names;
   for (const runtime::SafeTensors::Entry& entry : weights.entries()) names.push_back(entry.name);
-  if (!found) throw UserError(Location(), file + " has no array `" + name + "`" + suggest_or_list(name, names));
+  if (!found)
+    throw UserError(make_location(file, 0, 0), "no array is named `" + name + "`" + suggest_or_list(name, names));
   if (found->dtype != "F32" && found->dtype != "F64")
     throw UserError(Location(), "`" + name + "` is " + found->type() + "; only f32 and f64 are drawn");
   if (found->shape.empty()) throw UserError(Location(), "`" + name + "` is one number, no image");
@@ -91,10 +93,13 @@ void add_curves(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("curves", "a metric over the epochs of one or several runs, as SVG");
   command->add_option("RUN", given->request.runs, "run directories, or their metrics.jsonl")->required();
   command->add_option("--metric", given->request.metric, "loss, or a report's name")->capture_default_str();
-  command->add_option("--split", given->request.splits, "train, validation or test; default: all that have the metric")
-      ->check(CLI::IsMember(std::vector<std::string>{"train", "validation", "test"}));
+  choice(command->add_option("--split", given->request.splits,
+                             "train, validation or test; default: all that have the metric"),
+         {"train", "validation", "test"});
   command->add_flag("--log", given->request.logarithmic, "a logarithmic scale; leaves out what is not greater than 0");
   add_output(*command, given->output, "the SVG file; - writes to standard output");
+  show_examples(*command, {"gradc plot curves run -o curves.svg",
+                           "gradc plot curves run wide --metric accuracy --split test -o accuracy.svg"});
   command->callback([given, &session] {
     session.action = [given] {
       need_ending(given->output, ".svg");
@@ -114,12 +119,13 @@ void add_regions(CLI::App& app, Session& session) {
   command->add_option("--output-name", request.output, "the output with a score for each class; default: the first");
   command->add_option("--threshold", request.threshold, "of a model with one score: class 1 above it")
       ->capture_default_str();
-  command->add_option("--split", request.split, "whose examples are drawn: train, test or none")
-      ->check(CLI::IsMember(std::vector<std::string>{"train", "test", "none"}))
+  choice(command->add_option("--split", request.split, "whose examples are drawn: train, test or none"),
+         {"train", "test", "none"})
       ->capture_default_str();
   request.data.add_to(*command);
   request.compile.add_to(*command);
   add_output(*command, given->output, "the SVG file; - writes to standard output");
+  show_examples(*command, {"gradc plot regions spiral.json --weights run/best.safetensors -o regions.svg"});
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       need_ending(given->output, ".svg");
@@ -145,16 +151,20 @@ void add_images(CLI::App& app, Session& session) {
   command->add_option("--input", given->inputs, "the model's inputs: an .npy file, or an image (PNG, PGM, PPM)")
       ->type_name("NAME=FILE");
   command->add_option("--shape", given->grid.shape, "of one image, as 28x28 or 3x32x32; default: from the array");
-  command
-      ->add_option("--scale", given->grid.scale,
-                   "each: every image from its least number, black, to its greatest; all: all alike; auto: as it is "
-                   "where all numbers are in [0, 1], else each")
-      ->check(CLI::IsMember(std::vector<std::string>{"auto", "each", "all"}))
+  choice(command->add_option(
+             "--scale", given->grid.scale,
+             "each: every image from its least number, black, to its greatest; all: all alike; auto: as it is "
+             "where all numbers are in [0, 1], else each"),
+         {"auto", "each", "all"})
       ->capture_default_str();
   command->add_option("--columns", given->grid.columns, "images beside each other")->check(integer(1, 100000));
   command->add_option("--zoom", given->grid.zoom, "pixels for each of an image")->check(integer(1, 1000));
   given->compile.add_to(*command, false);
   add_output(*command, given->output, "the PNG file; - writes to standard output");
+  show_examples(*command, {"gradc plot images --weights run-lenet5/best.safetensors --name conv1.weight -o filters.png",
+                           "gradc plot images lenet5.json --weights run-lenet5/best.safetensors --node conv1 --input "
+                           "image=digit.png -o maps.png",
+                           "gradc plot images --array digits.npy --shape 28x28 -o digits.png"});
   command->callback([given, &session] { session.action = [given, &session] { return run_images(session, *given); }; });
 }
 
@@ -163,6 +173,10 @@ void add_images(CLI::App& app, Session& session) {
 void add_plot(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("plot", "pictures: curves of metrics, decision regions, grids of images");
   command->require_subcommand(1);
+  show_examples(*command,
+                {"gradc plot curves run -o curves.svg",
+                 "gradc plot regions spiral.json --weights run/best.safetensors -o regions.svg",
+                 "gradc plot images --weights run-lenet5/best.safetensors --name conv1.weight -o filters.png"});
   add_curves(*command, session);
   add_regions(*command, session);
   add_images(*command, session);

@@ -38,7 +38,7 @@ std::vector<nlohmann::json> epochs_of(const std::string& run) {
     if (line.value("event", "") == "epoch" && line.contains("epoch") && line["epoch"].is_number())
       epochs.push_back(line);
   }
-  if (epochs.empty()) throw UserError(Location(), file.string() + ": no epoch is finished yet");
+  if (epochs.empty()) throw UserError(make_location(file.string(), 0, 0), "no epoch is finished yet");
   return epochs;
 }
 

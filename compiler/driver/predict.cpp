@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "compiler/driver/ensemble.h"
+#include "compiler/driver/help.h"
 #include "compiler/driver/results.h"
 #include "compiler/passes/pass.h"
 
@@ -59,11 +60,10 @@ int run(ModelGraph& model, const Arguments& given) {
   if (!given.node.empty()) expose_nodes(function, {given.node}, "--node");
   keep_values_of_examples(function);
   ModelCompiler compiler(model, given.compile.options());
-  check_state_fits(compiler.state());
   const runtime::Provide provide = provider(compiler);
   const std::vector<runtime::Array> inputs = data_inputs(model, program, 1);
   if (given.inputs.empty() && !model.data.test)
-    throw UserError(Location(), "predict needs --input NAME=FILE, or a `data.test` in the spec");
+    throw UserError(model.location, "predict needs --input NAME=FILE, or a `data.test` in the spec");
   const runtime::DataSet data = given.inputs.empty() ? load_split(*model.data.test, given.data.place(given.spec),
                                                                   inputs, vocabulary_in(given.weights))
                                                      : inputs_from_files(given.inputs, inputs, "predict");
@@ -71,7 +71,8 @@ int run(ModelGraph& model, const Arguments& given) {
   const ProgramInfo* info = model.program(program);
   const std::int64_t batch = given.compile.batch ? given.compile.batch : info ? info->batch : 64;
   const EnsembleRun run{provide, compiler.state(), given.weights, batch, &pool};
-  write_results(at_splits(model.data, [&] { return mean_prediction(run, program, data); }), given.output);
+  const auto predict = [&] { return mean_prediction(run, program, data); };
+  write_results(given.inputs.empty() ? at_splits(model.data, predict) : predict(), given.output);
   return kDone;
 }
 
@@ -94,10 +95,15 @@ void add_predict(CLI::App& app, Session& session) {
       ->take_all();
   command->add_option("--node", given->node, "this node instead of the outputs");
   command->add_option("--program", given->program, "the program to run")->capture_default_str();
-  command->add_option("--output", given->output,
+  command->add_option("-o,--output", given->output,
                       "an .npy file (one an output: FILE.NAME.npy); default: JSON lines to standard output");
   given->data.add_to(*command);
   given->compile.add_to(*command);
+  show_examples(
+      *command,
+      {"gradc predict spiral.json --weights run/best.safetensors                     of data.test, as JSON lines",
+       "gradc predict spiral.json --weights run/best.safetensors --input x=points.npy --output p.npy",
+       "gradc predict spiral.json --weights run/best.safetensors --node hidden"});
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       std::unique_ptr<ModelGraph> model = given->spec.load(session);

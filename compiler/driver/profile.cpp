@@ -7,6 +7,7 @@
 
 #include "compiler/api/rehearsal.h"
 #include "compiler/driver/command.h"
+#include "compiler/driver/help.h"
 #include "gradc/watch.h"
 #include "ir/kernel_work.h"
 
@@ -279,7 +280,10 @@ void add_profile(CLI::App& app, Session& session) {
       ->type_name("FILE.json");
   command->add_option("--seed", given->seed, "of data and initial state")->capture_default_str();
   given->compile.add_to(*command);
-  command->footer(kColumns);
+  show_examples(*command,
+                {"gradc profile spiral.json",
+                 "gradc profile spiral.json --trace step.json      for chrome://tracing or Perfetto"},
+                kColumns);
   command->callback([given, &session] { session.action = [given, &session] { return run(session, *given); }; });
 }
 

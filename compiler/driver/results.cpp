@@ -5,6 +5,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "compiler/driver/command.h"
+
 namespace gradc::driver {
 
 namespace {
@@ -48,6 +50,7 @@ void write_results(const runtime::DataSet& results, const std::string& output) {
     }
     return;
   }
+  refuse_to_replace(output);
   if (results.columns.size() == 1) return runtime::write_npy(output, results.columns[0]);
   const std::filesystem::path path = output;
   for (const runtime::Column& column : results.columns)

@@ -89,7 +89,7 @@ runtime::DataSet inputs_from_files(const std::vector<std::string>& items, const 
 
 runtime::Block state_from(const runtime::Provide& provide, const runtime::StateTable& table, const std::string& weights,
                           const runtime::DataSet& data, std::int64_t seed) {
-  runtime::Block state = make_state(table);
+  runtime::Block state(table.bytes);
   const runtime::Executable& init = provide("init", 1);
   runtime::Runner runner(init, nullptr);
   if (const int scalar = init.scalar("seed"); scalar >= 0) runner.set_integer_scalar(scalar, seed);
@@ -100,8 +100,9 @@ runtime::Block state_from(const runtime::Provide& provide, const runtime::StateT
   for (const std::string& entry : report.unset) {
     const std::string input = entry.substr(0, entry.rfind('.'));  // "image.mean", "image.deviation"
     if (data.find(input))
-      throw UserError(Location(), weights + ": nothing has set `" + entry +
-                                      "`: the run trained and evaluated no program that reads `" + input + "`");
+      throw UserError(
+          make_location(weights, 0, 0),
+          "nothing has set `" + entry + "`: the run trained and evaluated no program that reads `" + input + "`");
   }
   return state;
 }

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "compiler/driver/ensemble.h"
+#include "compiler/driver/help.h"
 #include "compiler/driver/plot.h"
 #include "compiler/driver/results.h"
 
@@ -107,7 +108,7 @@ runtime::DataSet draw(const ModelGraph& model, const Arguments& given) {
 int run(ModelGraph& model, const Arguments& given) {
   if (!model.program("sample"))
     throw UserError(
-        Location(),
+        model.location,
         "`" + model.name + "` has no `sample` section, as in \"sample\": { \"outputs\": { \"image\": \"decoded\" } }");
   take_nodes_from_files(*model.module->function("sample"), given.inputs);
   const runtime::DataSet results = draw(model, given);
@@ -148,8 +149,8 @@ void add_sample(CLI::App& app, Session& session) {
   command->add_option("-o,--output", given->output, "a .png grid, an .npy file, or - for text or JSON lines")
       ->capture_default_str();
   command->add_option("--shape", given->grid.shape, "of one image of a grid, as 28x28 or 3x32x32");
-  command->add_option("--scale", given->grid.scale, "of a grid, as for `gradc plot images`")
-      ->check(CLI::IsMember(std::vector<std::string>{"auto", "each", "all"}))
+  choice(command->add_option("--scale", given->grid.scale, "of a grid, as for `gradc plot images`"),
+         {"auto", "each", "all"})
       ->capture_default_str();
   command->add_option("--columns", given->grid.columns, "of a grid")->check(integer(1, 100000));
   command->add_option("--threads", given->threads, "worker threads; the results are the same bits for any number")
@@ -158,13 +159,16 @@ void add_sample(CLI::App& app, Session& session) {
   command
       ->add_option("--temperature", given->temperature,
                    "of a sequence: less than 1 draws likelier tokens more often, 0 the likeliest; default: the spec's")
-      ->check(CLI::Number);
+      ->check(number(0, 1e6));
   command->add_option("--length", given->length, "rounds of a sequence; default: the spec's")->check(integer(1));
   command
       ->add_option("--prompt", given->prompt,
                    "of a sequence of text: what it begins with; counts as a part of its length")
       ->type_name("TEXT");
   given->compile.add_to(*command, false);
+  show_examples(*command,
+                {"gradc sample vae.json --weights run-vae/best.safetensors -o digits.png",
+                 "gradc sample vae.json --weights run-vae/best.safetensors --count 4 --seed 7 -o digits.npy"});
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       if (!given->temperature.empty()) given->spec.set.push_back("sample.temperature=" + given->temperature);

@@ -2,18 +2,21 @@
 #include <iostream>
 
 #include "compiler/driver/command.h"
+#include "compiler/driver/help.h"
 #include "compiler/frontend/spec.h"
 
 namespace gradc::driver {
 
 void add_schema(CLI::App& app, Session& session) {
-  app.add_subcommand("schema", "prints the JSON Schema of model specs, for editors to complete and check with")
-      ->callback([&session] {
-        session.action = [] {
-          std::cout << json_schema();
-          return kDone;
-        };
-      });
+  CLI::App* command =
+      app.add_subcommand("schema", "prints the JSON Schema of model specs, for editors to complete and check with");
+  show_examples(*command, {"gradc schema > gradc.schema.json"});
+  command->callback([&session] {
+    session.action = [] {
+      std::cout << json_schema();
+      return kDone;
+    };
+  });
 }
 
 }  // namespace gradc::driver

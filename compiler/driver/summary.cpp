@@ -6,6 +6,7 @@
 
 #include "compiler/api/model_compiler.h"
 #include "compiler/driver/command.h"
+#include "compiler/driver/help.h"
 
 namespace gradc::driver {
 
@@ -94,6 +95,8 @@ void add_summary(CLI::App& app, Session& session) {
       app.add_subcommand("summary", "layers with shapes, parameters, multiply-adds and receptive fields");
   given->spec.add_to(*command);
   given->compile.add_to(*command);
+  show_examples(*command, {"gradc summary spiral.json",
+                           "gradc summary spiral.json --batch 256          what a larger batch takes"});
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       std::unique_ptr<ModelGraph> model = given->spec.load(session);

@@ -7,6 +7,7 @@
 #include "compiler/api/run_data.h"
 #include "compiler/autodiff/autodiff.h"
 #include "compiler/driver/command.h"
+#include "compiler/driver/help.h"
 #include "compiler/passes/pass.h"
 #include "ir/interpret.h"
 #include "ir/op.h"
@@ -85,9 +86,11 @@ Tensor parse_input(const std::string& item, const Function& function, std::strin
   if (!parameter) {
     std::vector<std::string> known;
     for (const Parameter& p : function.parameters) known.push_back(p.name);
-    throw UserError(Location(), "--input " + item +
-                                    ": expected NAME=NUMBERS with the name of an input, a parameter or a scalar" +
-                                    suggest(name, known));
+    throw UserError(Location(), "--input " + item + ": " +
+                                    (equals == std::string::npos
+                                         ? "expected NAME=NUMBERS, as in x=1,2"
+                                         : "the program `" + function.name + "` has no input, parameter or scalar `" +
+                                               name + "`" + suggest_or_list(name, known)));
   }
   std::vector<double> numbers;
   for (const std::string& word : CLI::detail::split(item.substr(equals + 1), ',')) {
@@ -109,7 +112,7 @@ Tensor parse_input(const std::string& item, const Function& function, std::strin
 std::map<std::string, Tensor> initial_state(const ModelGraph& model, std::int64_t seed) {
   std::map<std::string, Tensor> state;
   if (!model.module->function("init")) return state;
-  check_state_fits(state_table(model.state));
+  check_state_fits(model, state_table(model.state));
   const std::string names[] = {"init"};
   std::unique_ptr<Module> module = programs_of(model, names);
   specialize(*module, batch_binding(model, 1), {});
@@ -296,10 +299,13 @@ void add_trace(CLI::App& app, Session& session) {
       ->type_name("NAME=NUMBERS")
       ->take_all();
   command->add_option("--program", given->program, "the program to trace; default: the one that trains");
-  command->add_option("--seed", given->seed, "of the initial parameters")->capture_default_str();
-  command->add_option("--format", given->format, "text or dot")
-      ->check(CLI::IsMember(std::vector<std::string>{"text", "dot"}))
+  command->add_option("--seed", given->seed, "of the initial parameters")
+      ->check(integer(std::numeric_limits<std::int64_t>::min()))
       ->capture_default_str();
+  choice(command->add_option("--format", given->format, "dot: for Graphviz"), {"text", "dot"})->capture_default_str();
+  show_examples(*command, {"gradc trace spiral.json --input x=1,2 --input label=0",
+                           "gradc trace spiral.json --input x=1,2 --program predict",
+                           "gradc trace spiral.json --input x=1,2 --input label=0 --format dot"});
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       std::unique_ptr<ModelGraph> model = given->spec.load(session);

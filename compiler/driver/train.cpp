@@ -7,6 +7,7 @@
 
 #include "compiler/api/explain.h"
 #include "compiler/api/run_data.h"
+#include "compiler/driver/help.h"
 #include "compiler/driver/run_arguments.h"
 
 namespace gradc::driver {
@@ -131,10 +132,11 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
     return "; " + origin->message;
   };
 
-  runtime::Block state = make_state(compiler.state());
+  const runtime::Provide provide = provider(compiler);
+  runtime::Block state(compiler.state().bytes);
   const runtime::FitResult result = at_splits(model.data, [&] {
     return runtime::fit(
-        provider(compiler), compiler.state(), state,
+        provide, compiler.state(), state,
         {&examples.train, examples.validation ? &*examples.validation : nullptr, held_out ? &*held_out : nullptr},
         options);
   });
@@ -177,6 +179,9 @@ void add_train(CLI::App& app, Session& session) {
   command->add_flag("--check-finite", given->check_finite,
                     "stops at the first NaN or infinity, with the state before that step");
   given->compile.add_to(*command);
+  show_examples(*command, {"gradc train spiral.json -o run",
+                           "gradc train spiral.json -o run --resume --epochs 200       goes on where that run ended",
+                           "gradc train spiral.json -o wide --set graph.hidden.units=200 --seed 1"});
   command->callback([given, &session] {
     session.action = [given, &session]() -> int {
       if (given->resume && given->directory.empty())

@@ -6,6 +6,7 @@
 
 #include "compiler/frontend/json.h"
 #include "ir/diagnostic.h"
+#include "ir/known_as.h"
 
 namespace gradc {
 
@@ -156,6 +157,13 @@ const InitializerSpec* find_initializer(std::string_view name) {
   return nullptr;
 }
 
+std::string unknown_initializer(const std::string& name) {
+  std::vector<std::string> names;
+  for (const InitializerSpec& row : initializers()) names.push_back(row.name);
+  return "unknown initialiser `" + name + "`" +
+         (ours_for(name).empty() ? suggest_or_list(name, names) : suggest_op(name, names));
+}
+
 Initializer initializer(std::string kind, std::vector<double> arguments) {
   return {std::move(kind), std::move(arguments), nullptr, "", ""};
 }
@@ -178,14 +186,10 @@ std::string complete(Initializer& initializer, const Type& type) {
       initializer.literal = std::make_shared<const Tensor>(std::move(converted));
       return "";
     }
-    return "the initial elements are " + initializer.literal->type().str() + ", the parameter is " + type.str();
+    return "the initial elements are " + given.type().str() + ", the parameter is " + type.str();
   }
   const InitializerSpec* spec = find_initializer(initializer.kind);
-  if (!spec) {
-    std::vector<std::string> names;
-    for (const InitializerSpec& row : initializers()) names.push_back(row.name);
-    return "unknown initialiser `" + initializer.kind + "`" + suggest_or_list(initializer.kind, names);
-  }
+  if (!spec) return unknown_initializer(initializer.kind);
   if (initializer.arguments.size() > spec->arguments.size())
     return "initialiser `" + spec->name + "` takes " + std::to_string(spec->arguments.size()) + " arguments, got " +
            std::to_string(initializer.arguments.size());

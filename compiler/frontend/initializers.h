@@ -51,6 +51,8 @@ struct InitializerSpec {
 
 const std::vector<InitializerSpec>& initializers();
 const InitializerSpec* find_initializer(std::string_view name);
+// The message about a name that none has, with the nearest that one has.
+std::string unknown_initializer(const std::string& name);
 
 Initializer initializer(std::string kind, std::vector<double> arguments = {});
 // PyTorch's default for weights: uniform in ±1/sqrt(fan_in).

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -198,16 +199,16 @@ class Reader {
   }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& exception) {
-    std::string message = exception.what();
-    std::size_t at = message.find("column ");
-    if (at != std::string::npos) at = message.find(": ", at);
-    if (at == std::string::npos) at = message.find("] ");
-    if (at != std::string::npos) message.erase(0, at + 2);
+    std::string message = plain(exception.what());
     std::size_t offset = position == 0 ? 0 : position - 1;
     if (message.starts_with("number overflow")) {  // position is behind the number
       offset = cursor_.token();
       std::size_t end = source_->text.find_first_of(",:{}[]\"/ \t\r\n", offset);
       message = "number " + source_->text.substr(offset, end - offset) + " is too large";
+    } else if (message == "invalid literal") {
+      message = explain_word(offset);
+    } else if (source_->text.find_first_not_of(" \t\r\n") == std::string::npos) {
+      message = "there is no text in it";
     }
     diagnostics_.error(source_->at(offset), message);
     failed_ = true;
@@ -218,6 +219,47 @@ class Reader {
   Json take() { return std::move(root_); }
 
  private:
+  // nlohmann's message without its head, "[json.exception…] parse error at line 2, column 6: syntax error while parsing
+  // value - ", and without what was read last, which the caret shows.
+  static std::string plain(std::string message) {
+    std::size_t at = message.find("column ");
+    if (at != std::string::npos) at = message.find(": ", at);
+    if (at == std::string::npos) at = message.find("] ");
+    if (at != std::string::npos) message.erase(0, at + 2);
+    if (message.starts_with("syntax error") && (at = message.find(" - ")) != std::string::npos)
+      message.erase(0, at + 3);
+    const std::size_t read = message.find("; last read: "), expected = message.find("; expected ");
+    if (read != std::string::npos)
+      message = message.substr(0, read) + (expected == std::string::npos ? "" : message.substr(expected));
+    return message;
+  }
+
+  // Of the word around `offset`, which is moved to its first letter.
+  std::string explain_word(std::size_t& offset) const {
+    const std::string& text = source_->text;
+    const auto letter = [&](std::size_t i) {
+      const unsigned char c = i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+      return std::isalnum(c) || c == '_' || c == '-' || c == '+' || c == '.' || c >= 0x80;
+    };
+    while (offset > 0 && letter(offset - 1)) --offset;
+    std::size_t end = offset;
+    while (letter(end) && end - offset < 40) ++end;
+    const std::string word = text.substr(offset, end - offset);
+    if (word.empty()) {
+      const char c = offset < text.size() ? text[offset] : ' ';
+      if (c == '\'') return "a string stands in double quotes";
+      return "unexpected character" +
+             (std::isprint(static_cast<unsigned char>(c)) ? " `" + std::string(1, c) + "`" : "");
+    }
+    std::string lower;
+    for (const char c : word) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (lower.ends_with("nan") || lower.ends_with("inf") || lower.ends_with("infinity"))
+      return "JSON has no number `" + word + "`";
+    std::string advice = suggest(word, {"true", "false", "null"});
+    if (advice.empty()) advice = "; a string stands in double quotes";
+    return "`" + word + "` is no JSON value" + advice;
+  }
+
   // Appends an empty value where the parser stands.
   Json& add() {
     if (stack_.empty()) return root_;

@@ -29,8 +29,19 @@ Term LayerCall::parameter(const std::string& suffix, const Type& type, const Ini
   Value* value = shared ? model.find_state(name) : nullptr;
   if (value && value->type != type)
     fail("", "shares `" + name + "`, which is " + value->type.str() + "; here it would be " + type.str());
+  if (!value) check_literal(type, initializer);
   if (!value) value = model.add_parameter(name, type, initializer, location);
   return model.at(location).term(value);
+}
+
+void LayerCall::check_literal(const Type& type, const Initializer& initializer) const {
+  if (!initializer.literal) return;
+  Initializer given = initializer;
+  const std::string wrong = complete(given, type);
+  if (wrong.empty()) return;
+  for (const auto& [attribute, value] : attributes)
+    if (std::get_if<Initializer>(&value) == &initializer) fail(attribute, "`" + attribute + "`: " + wrong);
+  fail("", wrong);
 }
 
 Term LayerCall::statistic(const std::string& suffix, const Type& type, const Initializer& initializer) {

@@ -59,6 +59,7 @@ struct LayerCall {
 
   // The parameter path.suffix, made or, where shared, found.
   Term parameter(const std::string& suffix, const Type& type, const Initializer& initializer);
+  void check_literal(const Type& type, const Initializer& initializer) const;  // that given elements fit the type
   Term statistic(const std::string& suffix, const Type& type, const Initializer& initializer);
   // UserError / warning at the attribute's place ("" or unknown: the layer's), with notes on the operands.
   [[noreturn]] void fail(std::string_view attribute, const std::string& message) const;

@@ -114,6 +114,7 @@ struct LayerInfo {
 
 struct ModelGraph {
   std::string name;
+  Location location;  // of the spec's object; unknown in C++
   // Functions: one a program, and "init": scalar %seed: i64[] → every entry of the state.
   // Data parameters are the inputs that the program uses; state and scalars as Role says.
   // All may still have symbols (the batch, N) and gradients; compile_to_kernels takes it from here.

@@ -468,7 +468,7 @@ void ModelBuilder::check_globs() const {
   for (const std::string& glob : watches_)
     if (std::none_of(watchable.begin(), watchable.end(), [&](const auto& name) { return matches(glob, name); }))
       throw UserError(Location(),
-                      "watch: `" + glob + "` matches no parameter and no named value" + suggest(glob, watchable));
+                      "--watch: `" + glob + "` matches no parameter and no named value" + suggest(glob, watchable));
   for (const Regularizer& regularizer : regularizers_)
     for (const std::string& glob : regularizer.on) check(glob, regularizer.location);
   for (const ProgramRequest& request : programs_)

@@ -55,8 +55,7 @@ void override_value(Json& root, const std::string& path, Json value, Diagnostics
       return;
     }
     if (!next) {
-      diagnostics.error(value.location(), "--set " + path + ": the spec has no `" + parts[i] + "` there" +
-                                              suggest(parts[i], keys_of(*at)));
+      diagnostics.error(value.location(), "the spec has no `" + parts[i] + "` there" + suggest(parts[i], keys_of(*at)));
       return;
     }
     at = next;
@@ -132,6 +131,7 @@ std::unique_ptr<ModelGraph> SpecReader::read() {
   std::unique_ptr<ModelGraph> model;
   for (const std::string& glob : options_.watch) model_->watch(glob);
   if (!guarded([&] { model = model_->graph(); })) return nullptr;
+  model->location = root_.location();
   model->resolved = resolved_text(*model);
   return model;
 }
@@ -255,6 +255,41 @@ void SpecReader::read_gradient(const Json& json, const std::string& what, UserFu
   }
 }
 
+// Reports names in an expression that nothing declares, whatever the operands are.
+void SpecReader::check_names(const Syntax& syntax, const Json& text, const Scope& scope) {
+  if (syntax.kind == Syntax::Kind::name) {
+    const std::string& name = syntax.text;
+    const bool path = name.find('.') != std::string::npos;  // maybe a parameter of a layer that is still to come
+    if (path || scope.find(name) || model_->find_state(name) || name == "pi" || name == "inf") return;
+    diagnostics_.error(text.inside(syntax.offset), "unknown name `" + name + "`" + scope.advice(name));
+    return;
+  }
+  for (const SyntaxPtr& child : syntax.children) check_names(*child, text, scope);
+  const Op* op = syntax.kind == Syntax::Kind::call ? Registry::get().find(syntax.text) : nullptr;
+  for (const SyntaxKeyword& keyword : syntax.keywords)
+    if (!op || !op->attribute(keyword.name)) check_names(*keyword.value, text, scope);
+}
+
+void SpecReader::check_function(const UserFunction& function, const Location& at) {
+  const std::string what = "function `" + function.name + "`";
+  Scope inner;
+  inner.outer = &globals_;
+  inner.rule = "a function reads its operands, its arguments and variables only";
+  const auto declare = [&](const std::string& name) {
+    if (!is_identifier(name)) throw UserError(at, what + ": `" + name + "` is no name of an operand or argument");
+    if (!inner.names.emplace(name, Entry{}).second)
+      throw UserError(at, what + " has `" + name + "` twice among its operands and arguments");
+  };
+  if (function.operands.empty()) throw UserError(at, what + " has no operands");
+  for (const std::string& operand : function.operands) declare(operand);
+  for (const auto& [argument, preset] : function.arguments) declare(argument);
+  const std::size_t before = diagnostics_.all().size();
+  check_names(*function.value, *function.text, inner);
+  for (const char* given : {"result", "cotangent"}) inner.names.emplace(given, Entry{});
+  for (const auto& [operand, gradient] : function.gradient) check_names(*gradient.first, *gradient.second, inner);
+  if (diagnostics_.all().size() > before) throw Poisoned{};
+}
+
 void SpecReader::read_functions() {
   const Json* functions = section("functions", Json::Kind::object);
   if (!functions) return;
@@ -284,6 +319,7 @@ void SpecReader::read_functions() {
         throw UserError(member.location(), what + " needs a `value`, an expression in a string");
       function.value = expression_of(*function.text, what);
       if (const Json* gradient = member.value.find("gradient")) read_gradient(*gradient, what, function);
+      check_function(function, member.location());
       functions_.insert_or_assign(member.key, std::move(function));
       resolved_.functions.emplace_back(member.key, to_json(member.value));
     });

@@ -20,6 +20,9 @@ struct SpecOptions {
   std::function<Tensor(const std::string& path, const std::string& name)> read_array;
   // A data generator's options with their presets; none: nothing is known of them here.
   std::function<std::vector<std::pair<std::string, double>>(const std::string& generator)> generator_options;
+  // What is wrong with the value of such an option, or "".
+  std::function<std::string(const std::string& generator, const std::string& option, double value)>
+      wrong_generator_option;
   std::string directory;  // of the spec, where such paths begin; "": the current one
 };
 

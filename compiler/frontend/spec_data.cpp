@@ -35,6 +35,9 @@ void SpecReader::read_generator(const Json& json, DataSet& set) {
     std::string what = set.generator + ": `" + member.key + "`";
     double value = member.key == "examples" ? static_cast<double>(integer_of(member.value, globals_, what, 1))
                                             : number_of(member.value, globals_, what);
+    if (options_.wrong_generator_option)
+      if (const std::string wrong = options_.wrong_generator_option(set.generator, member.key, value); !wrong.empty())
+        throw UserError(member.value.location(), set.generator + ": " + wrong);
     set.options.emplace_back(member.key, value);
   }
 }
@@ -45,6 +48,9 @@ DataSet SpecReader::read_data_set(const Json& json, const std::string& what) {
   set.location = json.location();
   std::vector<std::string> known = {"format", "generate"};
   for (const Value* input : model_->inputs()) known.push_back(input->name);
+  if (const Json* inputs = root_.find("inputs"))  // those with a mistake too, which is told already
+    for (const JsonMember& member : inputs->members)
+      if (!std::count(known.begin(), known.end(), member.key)) known.push_back(member.key);
   if (!check_keys(json, known, what)) throw Poisoned{};
   for (const JsonMember& member : json.members) {
     if (member.key == "format") {

@@ -119,8 +119,13 @@ void SpecReader::choose_kind(NodeDeclaration& node, const Json& list, const Grap
     }
     node.block = &found->second;
   }
-  if (given == 0 && node.share.empty())
+  if (given == 0 && node.share.empty()) {
+    for (const JsonMember& member : json.members)
+      if (const std::string meant = suggest(member.key, {"op", "block", "value", "scan", "while", "cond"});
+          !meant.empty())
+        throw UserError(member.location(), "a node: unknown key `" + member.key + "`" + meant);
     throw UserError(json.location(), "a node needs `op`, `block` or `value`, or a loop: `scan`, `while` or `cond`");
+  }
   if (given > 0 || node.share.empty()) return;
   // The kind of what is shared, which stands in this list or is built already.
   for (const Json& item : list.items) {

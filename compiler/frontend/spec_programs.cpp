@@ -90,7 +90,10 @@ void SpecReader::read_regularize() {
       }
       if (!json.find("l1") && !json.find("l2")) throw UserError(json.location(), "regularize: give `l1` or `l2`");
       regularizer.on = {"*"};
-      if (const Json* on = json.find("on")) regularizer.on = strings_of(*on, "regularize: `on`");
+      if (const Json* on = json.find("on")) {
+        regularizer.on = strings_of(*on, "regularize: `on`");
+        regularizer.location = on->location();
+      }
       resolved_.regularize.push_back(object_text({{"l1", number_text(regularizer.l1)},
                                                   {"l2", number_text(regularizer.l2)},
                                                   {"on", list_text(regularizer.on)}}));
@@ -103,8 +106,10 @@ void SpecReader::read_freeze() {
   const Json* freeze = root_.find("freeze");
   if (!freeze) return;
   guarded([&] {
-    for (const std::string& glob : strings_of(*freeze, "`freeze`")) {
-      model_->freeze(glob, freeze->location());
+    const std::vector<std::string> globs = strings_of(*freeze, "`freeze`");
+    for (std::size_t i = 0; i < globs.size(); ++i) {
+      const std::string& glob = globs[i];
+      model_->freeze(glob, freeze->items.empty() ? freeze->location() : freeze->items[i].location());
       resolved_.freeze.push_back(quote_json(glob));
     }
   });
@@ -128,13 +133,16 @@ void SpecReader::read_program(const JsonMember& member) {
   const Json& json = member.value;
   const Json *minimize = json.find("minimize"), *maximize = json.find("maximize");
   bool trains = minimize || maximize;
-  std::vector<std::string> known = {"report", "batch"};
-  if (trains)
-    known.insert(known.end(),
-                 {"minimize", "maximize", "optimizer", "accumulate", "epochs", "parameters", "monitor", "patience"});
-  if (!trains && json.find("optimizer"))
-    throw UserError(json.member("optimizer")->location(),
-                    what + " has an optimizer and nothing to `minimize` or `maximize`");
+  const std::vector<std::string> of_training = {"optimizer",  "accumulate", "epochs",
+                                                "parameters", "monitor",    "patience"};
+  std::vector<std::string> known = {"report", "batch", "minimize", "maximize"};
+  known.insert(known.end(), of_training.begin(), of_training.end());
+  if (!trains) {
+    if (!check_keys(json, known, what)) throw Poisoned{};
+    for (const std::string& key : of_training)
+      if (const JsonMember* given = json.member(key))
+        throw UserError(given->location(), what + " has `" + key + "` and nothing to `minimize` or `maximize`");
+  }
   if (minimize && maximize) throw UserError(json.location(), what + " has both `minimize` and `maximize`");
   ProgramRequest request;
   request.name = member.key;

@@ -86,6 +86,8 @@ class SpecReader {
   void read_variables();
   void read_parameters();
   void read_constants();
+  void check_names(const Syntax& syntax, const Json& text, const Scope& scope);
+  void check_function(const UserFunction& function, const Location& at);
   void read_functions();
   void read_gradient(const Json& json, const std::string& what, UserFunction& function);
   void read_blocks();

@@ -230,10 +230,7 @@ Initializer SpecReader::initializer_of(const Json& json, const Type* type, const
   if (!spec) {
     if (syntax->kind == Syntax::Kind::name && scope.find(syntax->text))
       return initializer("constant", {evaluator(json, scope).number(*syntax)});
-    std::vector<std::string> names;
-    for (const InitializerSpec& row : initializers()) names.push_back(row.name);
-    throw UserError(json.inside(syntax->offset),
-                    what + ": unknown initialiser `" + syntax->text + "`" + suggest(syntax->text, names));
+    throw UserError(json.inside(syntax->offset), what + ": " + unknown_initializer(syntax->text));
   }
   result.kind = syntax->text;
   for (const SyntaxPtr& child : syntax->children) result.arguments.push_back(evaluator(json, scope).number(*child));

@@ -94,6 +94,15 @@ class BadSpec(BadInput):
         for text in ('[1]', '"x"', 'null', '3', '{}'):
             self.refused_spec(text, '1:1')
 
+    def test_what_is_no_json_is_named(self):
+        for value, column, says in (('NaN', 46, 'JSON has no number `NaN`'), ('-Infinity', 46, 'no number `-Infinity`'),
+                                    ('True', 46, 'did you mean `true`?'), ('five', 46, '`five` is no JSON value; a string stands in'),
+                                    ("'5'", 46, 'a string stands in double quotes')):
+            self.refused_spec(self.replaced('"units": 3', f'"units": {value}'), f'7:{column}', [says])
+        message = self.refused_spec(self.replaced('"units": 3 }', '"units": 3, }'), '7:49', ['expected string literal'])
+        self.assertNotIn('last read', message)
+        self.assertIn('there is no text in it', self.refused_spec('', '1:1'))
+
     def test_control_characters_of_a_spec_do_not_reach_the_terminal(self):
         self.assertNotIn('\x1b', self.refused_spec(b'\x1b[2J{'))
 
@@ -123,6 +132,12 @@ class BadSpec(BadInput):
                 ('mean(', 'maen(', '11:25', '`mean`'),
                 ('argmax(logits', 'argmax(logit', '13:43', '`logits`'),
                 ('"f32[N,4]"', '"f23[N,4]"', '3:19', 'f32'),
+                ('"op": "relu"', '"opp": "relu"', '6:3', 'unknown key `opp`; did you mean `op`?'),
+                ('"minimize"', '"minimise"', '11:12', '`minimize`'),
+                ('"units": 5', '"units": 5, "init": "he"', '5:68', 'known: constant, glorot_normal, glorot_uniform, he_normal'),
+                ('"units": 5', '"units": 5, "init": "xavier_uniform"', '5:68', 'here it is `glorot_uniform`'),
+                ('"outputs"', '"freeze": [ "logits.*", "hiden.*" ], "outputs"', '9:25', '`hiden.*` matches no parameter'),
+                ('"outputs"', '"regularize": [ { "l2": 1, "on": "*.wieght" } ], "outputs"', '9:34', '`*.wieght`'),
                 ('"npy"', '"nyp"', None, 'npy')):
             command = 'train' if new == '"nyp"' else 'check'
             self.refused_spec(self.replaced(old, new), at, [says], command)
@@ -145,6 +160,32 @@ class BadSpec(BadInput):
                                 ('sum(x, axis=5)', '6:26', ['axis 5', '2 dimensions'])):
             self.refused_spec(self.replaced('{ "op": "relu"', node.format(value)), at, says)
         self.refused_spec(self.replaced('mean(softmax', '(softmax'), '11:24', ['scalar', 'f32[N]'])
+
+    def test_given_elements_that_do_not_fit(self):
+        message = self.refused_spec(self.replaced('"units": 5', '"units": 5, "bias_init": [1, 2]'), '5:72',
+                                    ['linear: `bias_init`', '[2]', 'f32[5]'])
+        self.assertEqual(message.count('error: '), 1, message)
+
+    def test_functions_are_checked_where_nothing_uses_them(self):
+        for body, says in (('{ "operands": ["a"], "value": "a * sigmoid(b)" }', 'unknown name `b`; did you mean `a`?'),
+                           ('{ "operands": ["a", "a"], "value": "a" }', '`a` twice'),
+                           ('{ "operands": [], "value": "1" }', 'no operands'),
+                           ('{ "operands": ["a"], "value": "a", "gradient": { "a": "cotangnt" } }', '`cotangent`')):
+            self.refused_spec(self.replaced('"graph": [', f'"functions": {{ "f": {body} }}, "graph": ['), says=[says])
+        good = '{ "operands": ["a"], "arguments": { "s": 1 }, "value": "s * cast(a, dtype=f64) + pi * width" }'
+        self.write('m.json', self.replaced('"graph": [', f'"variables": {{ "width": 2 }}, "functions": {{ "f": {good} }}, "graph": ['))
+        self.run_command('check', 'm.json', check=0)
+
+    def test_numbers_of_a_generator(self):
+        for option, at, says in (('"examples": 1e15', '14:66', 'examples is 1e+15, not a whole number from 1 to 100000000'),
+                                 ('"seed": 1.5', '14:62', 'seed is 1.5'), ('"noise": -1', '14:63', 'noise is -1'),
+                                 ('"classes": 1', '14:65', 'classes is 1'), ('"sed": 1', '14:54', '`seed`')):
+            self.refused_spec(self.replaced('"data": {', f'"data": {{ "validation": {{ "generate": {{ "kind": "blobs", {option} }} }},'),
+                              at, [says])
+
+    def test_one_mistake_makes_no_other(self):
+        message = self.refused_spec(self.replaced('"f32[N,4]"', '"f16[N,4]"'), '3:19')
+        self.assertEqual(message.count('error: '), 1, message)
 
     def test_sizes_that_overflow_or_are_none(self):
         for units in (0, -1, 5.5, 2**63, 10**30, 'true', 'null', '[]', '"a"', '""'):
@@ -199,6 +240,12 @@ class BadCommandLine(BadInput):
         self.refused('check', 'm.json', '--bogus', says=['--bogus'])
         self.refused('check', 'm.json', 'n.json', says=['n.json'])
         self.refused('ops', 'rellu', says=['`relu`'])
+        self.refused('train', 'm.json', '--epoch', '2', says=['train has no option `--epoch`; did you mean `--epochs`?'])
+        self.refused('train', 'm.json', '--epoch=2', says=['`--epochs`'])
+        self.refused('--jsn', 'check', 'm.json', says=['gradc has no option `--jsn`', '`--json`'])
+        self.refused('plot', 'curvs', says=['plot has no subcommand `curvs`', '`curves`'])
+        self.refused('train', 'm.json', '--epochs', says=['--epochs', 'See `gradc train --help`'])
+        self.refused('train', 'm.json', '--program', 'tset', says=['no program is named `tset`; did you mean `test`?\n'])
         needed = {'eval': ['--weights', 'w'], 'compile': ['-o', 'm.o'], 'opt': ['--pass', 'simplify']}
         for command in ('train', 'eval', 'predict', 'compile', 'dump', 'opt', 'trace', 'summary', 'check'):
             self.refused(command)
@@ -211,6 +258,10 @@ class BadCommandLine(BadInput):
                 self.refused('train', 'm.json', f'{option}={number}', says=[option])
         for number in ('1.5', 'x', '9223372036854775808'):
             self.refused('train', 'm.json', f'--seed={number}', says=['--seed'])
+        for number in ('-1', 'nan', 'x', '1e7'):
+            self.refused('bench', 'm.json', f'--seconds={number}', says=['--seconds', f'`{number}` is no number from 0 to'])
+        for number in ('3', '-1', 'x'):
+            self.refused('train', 'm.json', f'--optimize={number}', says=['--optimize', 'from 0 to 2'])
         for size in ('abc', '-1', '0', '1e400', '64XB'):
             self.refused('compile', 'm.json', '-o', 'm.o', f'--memory-limit={size}', says=[size, '64MiB'])
 
@@ -221,13 +272,15 @@ class BadCommandLine(BadInput):
         self.refused('dump', 'm.json', '--stage', 'grd', says=['grd', 'grad'])
         self.refused('dump', 'm.json', '--program', 'tain', says=['`train`'])
         self.refused('dump', 'm.json', '--stage', 'kernel', '--format', 'dot', says=['dot', 'kernel'])
+        self.refused('eval', 'm.json', '--weights', 'w', '--split', 'valid', says=['`valid`', 'validation'])
         self.refused('predict', 'm.json', '--node', 'hiden', '--input', 'x=x.npy', says=['`hidden`'])
         self.refused('predict', 'm.json', '--input', 'y=x.npy', says=['`y`'])
         self.refused('train', 'm.json', '--program', 'test', says=['`test` does not train'])
 
     def test_values_of_a_trace(self):
         for given, says in ((['x=1,2', 'label=0'], '4 numbers, got 2'), (['x=1', 'label=3'], '0 to 2'), (['x=1', 'label=0.5'], 'i32'),
-                            (['x=a', 'label=0'], '`a`'), (['x=1'], '`label`'), (['y=1'], 'y=1')):
+                            (['x=a', 'label=0'], '`a`'), (['x=1'], '`label`'), (['y=1'], 'no input, parameter or scalar `y`'),
+                            (['hiden.bias=1'], '`hidden.bias`'), (['x'], 'expected NAME=NUMBERS')):
             self.refused('trace', 'm.json', *(word for item in given for word in ('--input', item)), says=[says])
 
     def test_graph_text(self):
@@ -246,6 +299,29 @@ class BadCommandLine(BadInput):
         self.refused('dump', 'm.json', '-o', 'nowhere/m.gir', says=['nowhere/m.gir'])
         self.refused('train', 'm.json', '-o', 'm.json', says=['m.json'])
         self.refused('train', 'm.json', '-o', 'm.json/run', says=['m.json'])
+
+    def test_a_result_does_not_replace_what_it_is_made_from(self):
+        self.run_command('dump', 'm.json', '-o', 'm.gir', check=0)
+        (self.folder / 'link.o').symlink_to('m.json')
+        for command in (['compile', 'm.json', '-o', 'm.json'], ['compile', 'm.json', '-o', 'link.o'], ['dump', 'm.json', '-o', './m.json'],
+                        ['predict', 'm.json', '--input', 'x=x.npy', '--output', 'm.json'],
+                        ['profile', 'm.json', '--steps', '1', '--trace', 'm.json']):
+            self.refused(*command, says=['would replace'])
+
+    def test_files_without_a_name_or_an_end(self):
+        self.refused('check', '', says=['without a name'])
+        self.refused('compile', 'm.json', '-o', '', says=['without a name'])
+        for command in (['check'], ['eval', 'm.json', '--weights'], ['opt']):
+            self.refused(*command, '/dev/zero', says=['/dev/zero: error: ', 'device'])
+
+    def test_what_has_no_metrics(self):
+        self.run_command('train', 'm.json', '-o', 'run', '--quiet', check=0)
+        self.refused('eval', 'm.json', '--weights', 'run/last.safetensors', '--program', 'predict', says=['nothing', 'predict'])
+
+    def test_sections_that_are_missing(self):
+        self.write('bare.json', {'inputs': {'x': 'f32[N,4]'}, 'outputs': {'y': 'x'}})
+        for command in (['sample'], ['predict'], ['eval', '--weights', 'w']):
+            self.refused(command[0], 'bare.json', *command[1:], at='bare.json:1:1')
 
     def test_a_full_device(self):
         self.refused('dump', 'm.json', '-o', '/dev/full', says=['/dev/full', 'No space'])
@@ -273,8 +349,9 @@ class BadCommandLine(BadInput):
         (self.folder / 'x.npy').write_bytes(npy('<f4', (1, 1000000), bytes(4000000)))
         (self.folder / 'label.npy').write_bytes(npy('<i4', (1,), bytes(4)))
         for command in (['train', '-o', 'run'], ['predict'], ['eval', '--weights', 'w']):
-            self.refused(command[0], 'huge.json', *command[1:], says=['needs', 'GiB'])
-        self.refused('trace', 'huge.json', '--input', 'x=1', '--input', 'label=1', says=['memory', 'GiB'])
+            self.refused(command[0], 'huge.json', *command[1:], at='huge.json:5:1', says=['needs', 'GiB', '`hidden.weight`'])
+        self.refused('trace', 'huge.json', '--input', 'x=1', '--input', 'label=1', at='huge.json:5:1', says=['memory', 'GiB'])
+        self.refused('bench', 'huge.json', at='huge.json:5:1', says=['memory', 'GiB'])
 
 
 class BadFiles(BadInput):
@@ -325,7 +402,8 @@ class BadFiles(BadInput):
                         struct.pack('<Q', 2**63) + whole[8:], struct.pack('<Q', 2**64 - 1) + whole[8:],
                         whole[:8] + b'[' * size + whole[8 + size:], whole.replace(b'"F32"', b'"F99"', 1)):
             (self.folder / 'w.safetensors').write_bytes(content)
-            self.refused('eval', 'm.json', '--weights', 'w.safetensors', says=['w.safetensors'])
+            for command in (['eval', 'm.json'], ['predict', 'm.json'], ['train', 'm.json', '-o', 'new']):
+                self.assertTrue(self.refused(*command, '--weights', 'w.safetensors').startswith('w.safetensors: error: byte '))
             (self.folder / 'run' / 'last.safetensors').write_bytes(content)
             self.refused('train', 'm.json', '-o', 'run', '--resume', '--epochs', '9', says=['last.safetensors'])
         self.refused('eval', 'm.json', '--weights', 'run', says=['directory'])
@@ -334,7 +412,8 @@ class BadFiles(BadInput):
     def test_weights_of_another_model(self):
         self.run_command('train', 'm.json', '-o', 'run', check=0)
         self.write('other.json', TEXT.replace('"units": 5', '"units": 6').replace('"logits"', '"scores"').replace('(logits', '(scores'))
-        says = ['`scores.weight`', '`logits.weight`', '`hidden.weight` is f32[5,4] in the file, f32[6,4] in the model']
+        says = ['run/last.safetensors: error: the weights don\'t fit the model\n', 'note: the file has no `scores.weight`\n',
+                'note: the model has no `logits.weight`\n', 'note: `hidden.weight` is f32[5,4] in the file, f32[6,4] in the model']
         weights = ['--weights', 'run/last.safetensors']
         self.refused('eval', 'other.json', *weights, says=says)
         self.refused('predict', 'other.json', *weights, says=says)
@@ -372,7 +451,7 @@ class FullDisk(BadInput):
         room = os.statvfs(self.disk)
         (self.disk / 'ballast').write_bytes(bytes(max(0, room.f_bavail * room.f_frsize - 8192)))
         done = self.run_command('train', 'm.json', '-o', 'disk/run', '--resume', '--epochs', '3', check=1)
-        self.assertIn('No space left', done.stderr)
+        self.assertIn('disk/run/last.safetensors: error: cannot write: No space left', done.stderr)
         self.assertEqual((self.disk / 'run' / 'last.safetensors').read_bytes(), self.last)
         self.assertEqual([p.name for p in (self.disk / 'run').iterdir() if 'tmp' in p.name], [])
         (self.disk / 'ballast').unlink()
@@ -382,7 +461,7 @@ class FullDisk(BadInput):
         subprocess.run(['mount', '-o', 'remount,ro', self.disk], check=True)
         self.refused('train', 'm.json', '-o', 'disk/run', '--resume', '--epochs', '3', says=['Read-only'])
         self.refused('train', 'm.json', '-o', 'disk/new', says=['Read-only'])
-        self.refused('compile', 'm.json', '-o', 'disk/m.o', says=['Read-only'])
+        self.refused('compile', 'm.json', '-o', 'disk/m.o', says=['disk/m.o: error: cannot write: Read-only'])
 
 
 if __name__ == '__main__':

@@ -50,7 +50,7 @@ class FileInitializers(CommandTest):
         self.write('broken.npy', 'no array')
         for init, message in [
             ({'file': 'w.npy'}, 'the initial elements are f32[4], the parameter is f32[3]'),
-            ({'file': 'v.npy'}, 'v.npy: No such file'),
+            ({'file': 'v.npy'}, 'v.npy: cannot open: No such file'),
             ({'file': 'w.npz'}, 'holds several arrays; give `name`'),
             ({'file': 'w.npz', 'name': 'b'}, '`b`'),
             ({'file': 'w.txt'}, 'is no .npy, .npz or .safetensors file'),

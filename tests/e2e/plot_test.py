@@ -65,7 +65,7 @@ class Curves(CommandTest):
         self.assertIn('no run has the metric `acuracy`; did you mean `accuracy`?', error('run', '--metric', 'acuracy', '-o', 'a.svg'))
         self.assertIn('no value to draw that is greater than 0', error('run', '--metric', 'accuracy', '--log', '-o', 'a.svg'))
         self.assertIn('the picture is written as .svg', error('run', '-o', 'a.png'))
-        self.assertIn("can't open", error('nothing', '-o', 'a.svg'))
+        self.assertIn("cannot open", error('nothing', '-o', 'a.svg'))
         self.write('bad/metrics.jsonl', 'x\n{}\n')
         self.assertIn('metrics.jsonl:1:1: error: not a line of metrics', error('bad', '-o', 'a.svg'))
         self.assertFalse((self.folder / 'a.svg').exists())

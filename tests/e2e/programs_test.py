@@ -184,7 +184,7 @@ class ProgramsTest(CommandTest):
         self.write('model.json', wide)
         done = self.run_command('train', 'model.json', '-o', 'second', '--weights', 'first/last.safetensors', check=0)
         self.assertIn('2 arrays taken, 2 of the model\'s left as initialised', done.stderr)
-        self.assertIn('of another type: `logits.weight` is f32[3,16] in the file, f32[5,16] in the model', done.stderr)
+        self.assertIn('`logits.weight` is f32[3,16] in the file, f32[5,16] in the model', done.stderr)
         taken, now = self.state('first'), self.state('second')
         self.assertTrue((taken['hidden.weight'] == now['hidden.weight']).all())
         strict = self.run_command('train', 'model.json', '--weights', 'first/last.safetensors', '--strict', check=1)
@@ -263,7 +263,7 @@ class ProgramsTest(CommandTest):
         self.assertIn('train.hidden.weight', both)
         self.assertIn('top.logits.weight', both)
         said = self.train('wrong', '--watch', 'hiden.*', check=1).stderr
-        self.assertIn('watch: `hiden.*` matches no parameter and no named value', said)
+        self.assertIn('--watch: `hiden.*` matches no parameter and no named value', said)
 
     def test_watched_numbers_are_those_of_the_step(self):
         spec = {'inputs': {'x': 'f64[N]'}, 'parameters': {'w': {'type': 'f64[2]', 'init': [3, 0]}},

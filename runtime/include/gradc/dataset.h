@@ -62,6 +62,8 @@ std::vector<std::string> data_formats();
 std::vector<std::string> generator_names();
 // Options of a generator with their defaults, in order.
 std::vector<std::pair<std::string, double>> generator_options(std::string_view generator);
+// What is wrong with an option's value, as "examples is 2.5, not a whole number from 1 to 100000000"; "" for nothing.
+std::string wrong_generator_option(std::string_view generator, std::string_view option, double value);
 
 // Reads the files (relative paths begin at `directory`) or runs the generator. `inputs` are the model's data inputs,
 // the batch first: CSV, CIFAR and text need to know which columns belong to which. Values are as the files have them.

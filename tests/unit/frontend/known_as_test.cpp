@@ -6,7 +6,7 @@
 
 using namespace gradc;
 
-TEST_CASE("names of other systems are sorted, are not ours, and lead to an op or a layer") {
+TEST_CASE("names of other systems are sorted, are not ours, and lead to an op, a layer or an initialiser") {
   std::string_view before;
   for (const KnownAs& known : known_as()) {
     INFO(known.other);
@@ -14,8 +14,9 @@ TEST_CASE("names of other systems are sorted, are not ours, and lead to an op or
     before = known.other;
     CHECK_FALSE(Registry::get().find(known.other));
     CHECK_FALSE(find_layer(known.other));
+    CHECK_FALSE(find_initializer(known.other));
     const Op* op = Registry::get().find(known.ours);
-    CHECK(((op && !op->internal) || find_layer(known.ours)));
+    CHECK(((op && !op->internal) || find_layer(known.ours) || find_initializer(known.ours)));
     CHECK(ours_for(known.other) == known.ours);
   }
 }

@@ -153,7 +153,8 @@ TEST_CASE("files are found with and without .gz, and by pattern") {
   source.files = {{"label", "other"}};
   CHECK(read_data(source, dir.path(), inputs).examples == 2);
   source.files = {{"label", "absent"}};
-  CHECK(has(message_of<FileError>([&] { read_data(source, dir.path(), inputs); }), "absent: No such file"));
+  CHECK(
+      has(message_of<FileError>([&] { read_data(source, dir.path(), inputs); }), "absent: cannot open: No such file"));
   CHECK(has(message_of<FileError>([&] { read_data(source, dir.file("nowhere"), inputs); }), "does not exist"));
   source.format = "hdf5";
   CHECK(has(message_of<DataError>([&] { read_data(source, dir.path(), inputs); }), "unknown data format `hdf5`"));

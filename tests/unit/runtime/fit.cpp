@@ -335,7 +335,7 @@ TEST_CASE("fit: an older run's files are moved aside, a running one's directory 
     return true;
   };
   run(options, train);
-  CHECK(message == "the run directory " + options.directory + " is in use by another run");
+  CHECK(message == options.directory + ": the run directory is in use by another run");
 }
 
 TEST_CASE("fit: what can't be resumed says why") {
@@ -415,7 +415,7 @@ TEST_CASE("fit: a disk that fills up ends the run with an error, and the checkpo
   const std::string message = message_of<FileError>([&] { run(options, train); });
   setrlimit(RLIMIT_FSIZE, &old);
   std::signal(SIGXFSZ, handler);
-  CHECK(has(message, "cannot write " + dir.file("run/last.safetensors")));
+  CHECK(has(message, dir.file("run/last.safetensors") + ": cannot write"));
   CHECK(state_of(dir.file("run/last.safetensors")).step == 3);
   CHECK_FALSE(std::filesystem::exists(dir.file("run/last.safetensors.tmp")));
 }

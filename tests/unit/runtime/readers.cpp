@@ -88,7 +88,8 @@ TEST_CASE("idx: damage") {
   wrong_sum[wrong_sum.size() - 6] ^= 1;
   CHECK(has(why(wrong_sum), "corrupt gzip data: incorrect data check"));
   CHECK(has(why(packed + "tail"), "4 bytes after the end of the gzip data"));
-  CHECK(has(message_of<FileError>([&] { read_idx(dir.file("none"), "a"); }), "none: No such file or directory"));
+  CHECK(has(message_of<FileError>([&] { read_idx(dir.file("none"), "a"); }),
+            "none: cannot open: No such file or directory"));
   CHECK(has(message_of<FileError>([&] { read_idx(dir.path(), "a"); }), "it is a directory"));
 }
 
