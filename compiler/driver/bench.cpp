@@ -96,17 +96,19 @@ int run(Session& session, const Arguments& given) {
 }
 
 constexpr const char* kCounts =
-    "One line of JSON. A step is one whole call of the program (of one that trains: forward, backward, update) on\n"
-    "synthetic data drawn from the seed; three of them warm up.\n"
+    "One line of JSON. A step is one whole call of the program (of one that trains: forward, backward,\n"
+    "update) on synthetic data drawn from the seed; three of them warm up.\n"
     "  workload       the spec's file without its ending\n"
     "  median_ms, min_ms, steps  of the steps measured\n"
-    "  gflops         work of a step / min_ms. The work is 2 for each multiply-add of a product or convolution by its\n"
-    "                 definition, whatever the code pads, and 1 for each addition, subtraction, multiplication,\n"
-    "                 division and square root of floats that the code does elsewhere (2 for an fma)\n"
-    "  peak_gflops    multiply-adds between registers of the same vector width, measured in the same run by as many\n"
-    "                 threads; share_of_peak is gflops of it\n"
+    "  gflops         work of a step / min_ms. The work is 2 for each multiply-add of a product or\n"
+    "                 convolution by its definition, whatever the code pads, and 1 for each addition,\n"
+    "                 subtraction, multiplication, division and square root of floats that the code does\n"
+    "                 elsewhere (2 for an fma)\n"
+    "  peak_gflops    multiply-adds between registers of the same vector width, measured in the same run\n"
+    "                 by as many threads; share_of_peak is gflops of it\n"
     "  bytes          what kernels read and write of memory in a step, each element once a kernel\n"
-    "  compile_ms     from reading the spec to code that can be called; GRADC_CACHE=off leaves out the disk cache\n"
+    "  compile_ms     from reading the spec to code that can be called; GRADC_CACHE=off leaves out the\n"
+    "                 disk cache\n"
     "  arena_bytes    workspace of all threads";
 
 }  // namespace

@@ -258,12 +258,11 @@ int run(Session& session, const Arguments& given) {
 }
 
 constexpr const char* kColumns =
-    "Times are those of a step's calls together, least of all steps; the last line is the fastest whole step. Mflop "
-    "and\n"
-    "MB are counted as `gradc bench` does: multiply-adds without padding, each element that a kernel reads or writes\n"
-    "once. Peak and bandwidth are measured in the same run by as many threads; what stays in a cache is faster than "
-    "the\n"
-    "bandwidth of memory. Where a kernel is `from`: layers, or line:column of the spec.";
+    "Times are those of a step's calls together, least of all steps; the last line is the fastest whole\n"
+    "step. Mflop and MB are counted as `gradc bench` does: multiply-adds without padding, each element\n"
+    "that a kernel reads or writes once. Peak and bandwidth are measured in the same run by as many\n"
+    "threads; what stays in a cache is faster than the bandwidth of memory. Where a kernel is `from`:\n"
+    "layers, or line:column of the spec.";
 
 }  // namespace
 

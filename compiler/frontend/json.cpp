@@ -205,7 +205,7 @@ class Reader {
       offset = cursor_.token();
       std::size_t end = source_->text.find_first_of(",:{}[]\"/ \t\r\n", offset);
       message = "number " + source_->text.substr(offset, end - offset) + " is too large";
-    } else if (message == "invalid literal") {
+    } else if (message == "invalid literal" || (message.starts_with("invalid number") && is_no_number(offset))) {
       message = explain_word(offset);
     } else if (source_->text.find_first_not_of(" \t\r\n") == std::string::npos) {
       message = "there is no text in it";
@@ -228,10 +228,15 @@ class Reader {
     if (at != std::string::npos) message.erase(0, at + 2);
     if (message.starts_with("syntax error") && (at = message.find(" - ")) != std::string::npos)
       message.erase(0, at + 3);
-    const std::size_t read = message.find("; last read: "), expected = message.find("; expected ");
+    const std::size_t read = message.find("; last read: "), expected = message.find("; expected ", read);
     if (read != std::string::npos)
       message = message.substr(0, read) + (expected == std::string::npos ? "" : message.substr(expected));
     return message;
+  }
+
+  // Whether the word that begins with the sign before `offset` is one for a float that JSON lacks.
+  bool is_no_number(std::size_t offset) const {
+    return offset < source_->text.size() && std::isalpha(static_cast<unsigned char>(source_->text[offset]));
   }
 
   // Of the word around `offset`, which is moved to its first letter.

@@ -167,7 +167,7 @@ class BadSpec(BadInput):
         self.assertEqual(message.count('error: '), 1, message)
 
     def test_functions_are_checked_where_nothing_uses_them(self):
-        for body, says in (('{ "operands": ["a"], "value": "a * sigmoid(b)" }', 'unknown name `b`; did you mean `a`?'),
+        for body, says in (('{ "operands": ["a"], "value": "a * sigmoid(b)" }', 'unknown name `b`; a function reads its operands'),
                            ('{ "operands": ["a", "a"], "value": "a" }', '`a` twice'),
                            ('{ "operands": [], "value": "1" }', 'no operands'),
                            ('{ "operands": ["a"], "value": "a", "gradient": { "a": "cotangnt" } }', '`cotangent`')):
@@ -177,9 +177,9 @@ class BadSpec(BadInput):
         self.run_command('check', 'm.json', check=0)
 
     def test_numbers_of_a_generator(self):
-        for option, at, says in (('"examples": 1e15', '14:66', 'examples is 1e+15, not a whole number from 1 to 100000000'),
-                                 ('"seed": 1.5', '14:62', 'seed is 1.5'), ('"noise": -1', '14:63', 'noise is -1'),
-                                 ('"classes": 1', '14:65', 'classes is 1'), ('"sed": 1', '14:54', '`seed`')):
+        for option, at, says in (('"examples": 1e15', '14:70', 'examples is 1e+15, not a whole number from 1 to 100000000'),
+                                 ('"seed": 1.5', '14:66', 'seed is 1.5'), ('"noise": -1', '14:67', 'noise is -1'),
+                                 ('"classes": 1', '14:69', 'classes is 1'), ('"sed": 1', '14:58', '`seed`')):
             self.refused_spec(self.replaced('"data": {', f'"data": {{ "validation": {{ "generate": {{ "kind": "blobs", {option} }} }},'),
                               at, [says])
 
@@ -316,7 +316,7 @@ class BadCommandLine(BadInput):
 
     def test_what_has_no_metrics(self):
         self.run_command('train', 'm.json', '-o', 'run', '--quiet', check=0)
-        self.refused('eval', 'm.json', '--weights', 'run/last.safetensors', '--program', 'predict', says=['nothing', 'predict'])
+        self.refused('eval', 'm.json', '--weights', 'run/last.safetensors', '--program', 'predict', says=['no loss and no reports', 'predict'])
 
     def test_sections_that_are_missing(self):
         self.write('bare.json', {'inputs': {'x': 'f32[N,4]'}, 'outputs': {'y': 'x'}})
@@ -403,7 +403,8 @@ class BadFiles(BadInput):
                         whole[:8] + b'[' * size + whole[8 + size:], whole.replace(b'"F32"', b'"F99"', 1)):
             (self.folder / 'w.safetensors').write_bytes(content)
             for command in (['eval', 'm.json'], ['predict', 'm.json'], ['train', 'm.json', '-o', 'new']):
-                self.assertTrue(self.refused(*command, '--weights', 'w.safetensors').startswith('w.safetensors: error: byte '))
+                self.assertRegex(self.refused(*command, '--weights', 'w.safetensors'),
+                                 r'^w\.safetensors: error: (byte \d+: |corrupt safetensors header: )')
             (self.folder / 'run' / 'last.safetensors').write_bytes(content)
             self.refused('train', 'm.json', '-o', 'run', '--resume', '--epochs', '9', says=['last.safetensors'])
         self.refused('eval', 'm.json', '--weights', 'run', says=['directory'])

@@ -192,7 +192,7 @@ class ProgramsTest(CommandTest):
         other = json.loads(json.dumps(wide).replace('hidden', 'first').replace('logits', 'last'))
         self.write('model.json', other)
         nothing = self.run_command('train', 'model.json', '--weights', 'first/last.safetensors', check=1)
-        self.assertIn('the file lacks', nothing.stderr)
+        self.assertIn('the file has no `first.weight`', nothing.stderr)
 
     def test_reports_by_their_own_reductions(self):
         self.train('run')

@@ -77,5 +77,5 @@ TEST_CASE("mistakes in functions with a gradient") {
   CHECK(error(R"j({"value": "x > 2", "gradient": {"x": "cotangent"}})j") ==
         "3:35: `f` has a gradient and yields bool[3]; only floats have one\n  3:35: in this use of `f`\n");
   CHECK(error(R"j({"value": "x * 2", "gradient": {"x": "cotangnt"}})j") ==
-        "2:39: unknown name `cotangnt`; did you mean `cotangent`?\n  3:35: in this use of `f`\n");
+        "2:39: unknown name `cotangnt`; did you mean `cotangent`?\n");
 }

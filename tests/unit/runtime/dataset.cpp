@@ -155,7 +155,8 @@ TEST_CASE("files are found with and without .gz, and by pattern") {
   source.files = {{"label", "absent"}};
   CHECK(
       has(message_of<FileError>([&] { read_data(source, dir.path(), inputs); }), "absent: cannot open: No such file"));
-  CHECK(has(message_of<FileError>([&] { read_data(source, dir.file("nowhere"), inputs); }), "does not exist"));
+  CHECK(has(message_of<FileError>([&] { read_data(source, dir.file("nowhere"), inputs); }),
+            "there is no such data directory"));
   source.format = "hdf5";
   CHECK(has(message_of<DataError>([&] { read_data(source, dir.path(), inputs); }), "unknown data format `hdf5`"));
 }
