@@ -54,7 +54,7 @@ void add_opt(CLI::App& app, Session& session) {
   given->compile.add_to(*command, false);
   show_examples(*command,
                 {"gradc opt --list                                 the passes", "gradc dump spiral.json -o spiral.gir",
-                 "gradc opt spiral.gir --pass grad,simplify,eliminate_dead_code"});
+                 "gradc opt spiral.gir --bind N=32 --pass bind_symbols,grad,simplify,eliminate_dead_code"});
   command->callback([given, &session] {
     session.action = [given]() -> int {
       if (given->list) {
