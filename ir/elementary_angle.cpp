@@ -30,15 +30,6 @@ ReducedAngle reduce_angle(ScalarBuilder& b, Scalar x) {
   return {quarters.integer, quick_two_sum(s3, b.fma(q, p4, e2 + e3))};
 }
 
-// What the differences round off is lost; the first is exact, the others are where much cancels.
-SimpleAngle reduce_simple_angle(ScalarBuilder& b, Scalar x) {
-  const Rounded quarters = round_small(b, x * 0x1.45f306dc9c883p-1);
-  Scalar r = x;
-  for (double part : {0x1.922p+0, -0x1.2afp-18, 0x1.0b4p-34, 0x1.84698ap-48})
-    r = b.fma(-quarters.value, b.number(x.type, part), r);
-  return {quarters.integer, r};
-}
-
 namespace {
 
 // 2/pi = 0.a2f9836e…, in words of 32 bits (fdlibm's e_rem_pio2.c has the same in words of 24).

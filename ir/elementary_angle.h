@@ -14,11 +14,6 @@ struct ReducedAngle {
 double greatest_ordinary_angle(DType type);
 // pi/2 in four parts (Cody and Waite), of which the first three times the quarters are exact.
 ReducedAngle reduce_angle(ScalarBuilder& b, Scalar x);
-// The same for f32 with one number for the rest, off by three roundings.
-struct SimpleAngle {
-  Scalar quarter, r;
-};
-SimpleAngle reduce_simple_angle(ScalarBuilder& b, Scalar x);
 // The product of x and as many bits of 2/pi as matter (Payne and Hanek), in integers. NaN for inf and NaN.
 ReducedAngle reduce_huge_angle(ScalarBuilder& b, Scalar x);
 

@@ -123,11 +123,14 @@ Scalar sigmoid_f64(ScalarBuilder& b, Scalar x) {
   return b.scale(b.fma(error, reciprocal, q), b.select(negative, reduced.n.value, zero));
 }
 
-// With e = exp(-|x|): e / (1 + e) where x < 0, 1 / (1 + e) elsewhere.
+// With e = exp(-|x|): e / (1 + e) where x < 0, 1 / (1 + e) elsewhere, corrected for the rounding of 1 + e alone.
 Scalar sigmoid_f32(ScalarBuilder& b, Scalar x) {
   const Scalar one = b.number(x.type, 1);
   const Scalar e = exp_negative(b, -abs(b, x));
-  return b.select(x < b.number(x.type, 0), e, one) / (e + 1);
+  const Pair d = quick_two_sum(one, e);
+  const Scalar q = b.select(x < b.number(x.type, 0), e, one) / d.high;
+  const Scalar reciprocal = b.fma(e, b.number(x.type, -0.47), b.number(x.type, 0.97));  // of d, within 6 %
+  return b.fma(-q * d.low, reciprocal, q);
 }
 
 }  // namespace

@@ -32,36 +32,19 @@ Pair cos_of(ScalarBuilder& b, Pair r) {
   return {sum.high, b.fma(z * z, c, sum.low - r.high * r.low)};
 }
 
-// The polynomials of sin_of and cos_of, for f32 alone.
-Scalar simple_sin(ScalarBuilder& b, Scalar r) {
-  const Scalar z = r * r;
-  return b.fma(r * z, horner(b, z, {-0x1.555556p-3, 0x1.11115cp-7, -0x1.a04034p-13, 0x1.75d936p-19}), r);
-}
-Scalar simple_cos(ScalarBuilder& b, Scalar r) {
-  const Scalar z = r * r;
-  const Scalar c = horner(b, z, {0x1.55554ap-5, -0x1.6c0c2ep-10, 0x1.99eab8p-16});
-  return b.fma(z * z, c, b.fma(z, b.number(z.type, -0.5), b.number(z.type, 1)));
-}
-
 Scalar bit(ScalarBuilder& b, Scalar integer, std::int64_t mask) {
   return (integer & b.integer(integer.type, mask)) != b.integer(integer.type, 0);
 }
 
-// The sine after `quarter` quarters, by those of the rest.
-Scalar choose_sin(ScalarBuilder& b, Scalar quarter, Scalar sin, Scalar cos) {
-  const Layout layout = layout_of(sin.type);
-  const Scalar value = b.select(bit(b, quarter, 1), cos, sin);
+// sin of the reduced angle plus `turn` quarters.
+Scalar sin_at(ScalarBuilder& b, const ReducedAngle& a, int turn) {
+  const Layout layout = layout_of(a.r.high.type);
+  const Pair s = sin_of(b, a.r), c = cos_of(b, a.r);
+  const Scalar quarter = turn == 0 ? a.quarter : a.quarter + turn;
+  const Scalar value = b.select(bit(b, quarter, 1), c.high + c.low, s.high + s.low);
   const int to_sign = layout.bits == DType::i32 ? 30 : 62;  // bit 1 tells the sign
   const Scalar sign = (quarter << b.integer(layout.bits, to_sign)) & b.integer(layout.bits, layout.sign_bit);
   return flip_sign(b, value, sign);
-}
-
-// sin of the reduced angle plus `turn` quarters.
-Scalar sin_at(ScalarBuilder& b, const ReducedAngle& a, int turn) {
-  const Scalar quarter = turn == 0 ? a.quarter : a.quarter + turn;
-  if (a.r.high.type == DType::f32) return choose_sin(b, quarter, simple_sin(b, a.r.high), simple_cos(b, a.r.high));
-  const Pair s = sin_of(b, a.r), c = cos_of(b, a.r);
-  return choose_sin(b, quarter, s.high + s.low, c.high + c.low);
 }
 
 // sin/cos, or -cos/sin in the odd quarters; the quotient of two pairs.
@@ -82,24 +65,16 @@ Scalar of_angle(ScalarBuilder& b, Scalar x, F f) {
                   [&](ScalarBuilder& inner) { return f(inner, reduce_huge_angle(inner, x)); });
 }
 
-// sin of x plus `turn` quarters.
-Scalar turned_sin(ScalarBuilder& b, Scalar x, int turn) {
-  const auto at = [turn](ScalarBuilder& s, const ReducedAngle& a) { return sin_at(s, a, turn); };
-  if (x.type == DType::f64) return of_angle(b, x, at);
-  const Scalar huge = abs(b, x) > b.number(x.type, greatest_ordinary_angle(x.type));
-  const SimpleAngle angle = reduce_simple_angle(b, x);
-  const Scalar ordinary = at(b, {angle.quarter, {angle.r, Scalar{}}});
-  return b.rarely(huge, ordinary, [&](ScalarBuilder& inner) { return at(inner, reduce_huge_angle(inner, x)); });
-}
-
 }  // namespace
 
 Scalar sin(ScalarBuilder& b, Scalar x) {
-  const Scalar result = turned_sin(b, x, 0);
+  const Scalar result = of_angle(b, x, [](ScalarBuilder& s, const ReducedAngle& a) { return sin_at(s, a, 0); });
   return b.select(x == b.number(x.type, 0), x, result);
 }
 
-Scalar cos(ScalarBuilder& b, Scalar x) { return turned_sin(b, x, 1); }
+Scalar cos(ScalarBuilder& b, Scalar x) {
+  return of_angle(b, x, [](ScalarBuilder& s, const ReducedAngle& a) { return sin_at(s, a, 1); });
+}
 
 Scalar tan(ScalarBuilder& b, Scalar x) {
   const Scalar result = of_angle(b, x, [](ScalarBuilder& s, const ReducedAngle& a) { return tan_at(s, a); });
