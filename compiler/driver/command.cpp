@@ -153,6 +153,20 @@ CLI::Validator integer(std::int64_t low, std::int64_t high) {
       "");
 }
 
+std::pair<std::string, std::vector<double>> named_numbers(const std::string& item) {
+  const std::size_t equals = item.find('=');
+  if (equals == std::string::npos)
+    throw UserError(Location(), "--input " + item + ": expected NAME=NUMBERS, as in x=1,2");
+  std::vector<double> numbers;
+  for (const std::string& word : CLI::detail::split(item.substr(equals + 1), ',')) {
+    double number = 0;
+    if (!CLI::detail::lexical_cast(word, number))
+      throw UserError(Location(), "--input " + item + ": `" + word + "` is no number");
+    numbers.push_back(number);
+  }
+  return {item.substr(0, equals), std::move(numbers)};
+}
+
 CLI::Validator number(double low, double high) {
   std::ostringstream range;
   range << low << " to " << high;

@@ -63,6 +63,8 @@ struct CompileArguments {
 
 // An option's check: a whole number in [low, high], with no digit left over and no overflow.
 CLI::Validator integer(std::int64_t low, std::int64_t high = std::numeric_limits<std::int64_t>::max());
+// The words of --input x=1,2,3.
+std::pair<std::string, std::vector<double>> named_numbers(const std::string& item);
 // A number in [low, high].
 CLI::Validator number(double low, double high);
 // One of a few words, which the help lists.

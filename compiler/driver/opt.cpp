@@ -7,24 +7,6 @@
 
 namespace gradc::driver {
 
-namespace {
-
-// x=1,2,3
-std::pair<std::string, std::vector<double>> numbers_of(const std::string& item) {
-  const std::size_t equals = item.find('=');
-  if (equals == std::string::npos) throw UserError(Location(), "--input " + item + ": expected NAME=NUMBERS");
-  std::vector<double> numbers;
-  for (const std::string& word : CLI::detail::split(item.substr(equals + 1), ',')) {
-    double number = 0;
-    if (!CLI::detail::lexical_cast(word, number))
-      throw UserError(Location(), "--input " + item + ": `" + word + "` is no number");
-    numbers.push_back(number);
-  }
-  return {item.substr(0, equals), std::move(numbers)};
-}
-
-}  // namespace
-
 void add_opt(CLI::App& app, Session& session) {
   struct Arguments {
     std::string file, passes;
@@ -78,7 +60,7 @@ void add_opt(CLI::App& app, Session& session) {
       }
       if (!given->evaluate.empty()) {
         EvaluateRequest wanted{given->evaluate, {}};
-        for (const std::string& item : given->inputs) wanted.inputs.push_back(numbers_of(item));
+        for (const std::string& item : given->inputs) wanted.inputs.push_back(named_numbers(item));
         return evaluate(request, wanted, given->compile.options(), std::cout, std::cerr);
       }
       return opt(request, given->compile.options(), std::cout, std::cerr);

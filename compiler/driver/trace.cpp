@@ -80,24 +80,15 @@ void check_integers(const std::vector<double>& numbers, const Value& value, cons
 
 // name=1,2,3 or, one value, for all elements.
 Tensor parse_input(const std::string& item, const Function& function, std::string& name) {
-  std::size_t equals = item.find('=');
-  name = item.substr(0, equals);
-  const Value* parameter = equals == std::string::npos ? nullptr : function.parameter(name);
+  auto [given, numbers] = named_numbers(item);
+  name = std::move(given);
+  const Value* parameter = function.parameter(name);
   if (!parameter) {
     std::vector<std::string> known;
     for (const Parameter& p : function.parameters) known.push_back(p.name);
-    throw UserError(Location(), "--input " + item + ": " +
-                                    (equals == std::string::npos
-                                         ? "expected NAME=NUMBERS, as in x=1,2"
-                                         : "the program `" + function.name + "` has no input, parameter or scalar `" +
-                                               name + "`" + suggest_or_list(name, known)));
-  }
-  std::vector<double> numbers;
-  for (const std::string& word : CLI::detail::split(item.substr(equals + 1), ',')) {
-    double number = 0;
-    if (!CLI::detail::lexical_cast(word, number))
-      throw UserError(Location(), "--input " + item + ": `" + word + "` is no number");
-    numbers.push_back(number);
+    throw UserError(Location(), "--input " + item + ": the program `" + function.name +
+                                    "` has no input, parameter or scalar `" + name + "`" +
+                                    suggest_or_list(name, known));
   }
   check_integers(numbers, *parameter, function, item);
   const std::int64_t count = parameter->type.elements();
