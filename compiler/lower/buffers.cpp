@@ -4,6 +4,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "compiler/lower/lowering.h"
 #include "compiler/lower/nest.h"
 
 namespace gradc {
@@ -63,6 +64,20 @@ int Buffers::table(const Value* constant) {
   buffer.data = data;
   of_[constant] = add(std::move(buffer));
   return of_[constant];
+}
+
+std::set<const Value*> computed_from(const Buffers& buffers, const Value* value) {
+  value = buffers.resolve(value);
+  std::set<const Value*> met{value};
+  std::vector<const Value*> open{value};
+  while (!open.empty()) {
+    const Value* at = open.back();
+    open.pop_back();
+    if (buffers.find(at) >= 0 || !at->node || is_reduction(*at->node)) continue;
+    for (const Value* operand : at->node->operands)
+      if (const Value* v = buffers.resolve(operand); met.insert(v).second) open.push_back(v);
+  }
+  return met;
 }
 
 namespace {

@@ -1,6 +1,7 @@
 // Which buffer holds which graph value while a function is lowered.
 #pragma once
 
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -41,6 +42,10 @@ class Buffers {
   std::unordered_map<const Value*, int> of_;
   std::vector<const Value*> bound_;  // in order
 };
+
+// What a kernel computes the elements of a value from, itself included: down to what is in memory and to reductions,
+// these too.
+std::set<const Value*> computed_from(const Buffers& buffers, const Value* value);
 
 // Makes what names buffer b name buffer numbers[b], which has the same size.
 void renumber(KernelProgram& program, const std::vector<int>& numbers);

@@ -507,14 +507,6 @@ class ContractionKernels {
   Engine* engine_ = nullptr;
 };
 
-bool depends_on(Buffers& buffers, const Value* value, const Value* on, std::set<const Value*>& seen) {
-  value = buffers.resolve(value);
-  if (value == on) return true;
-  if (!seen.insert(value).second || buffers.find(value) >= 0 || !value->node) return false;
-  return std::any_of(value->node->operands.begin(), value->node->operands.end(),
-                     [&](const Value* v) { return depends_on(buffers, v, on, seen); });
-}
-
 // A variable that moves nothing, for the side of a product with a vector.
 void add_unit_variable(ContractionTask& task) {
   const std::size_t at = task.form.domain.size(), variables = task.form.variables();
@@ -590,9 +582,8 @@ void plan(Lowering& lowering, ContractionTask& task) {
 std::vector<const Value*> followers(Lowering& lowering, const Group& group, const Value* value) {
   std::vector<const Value*> results;
   for (const Value* result : group.results) {
-    std::set<const Value*> seen;
     bool whole = result->type.elements() == value->type.elements();
-    if (whole && depends_on(lowering.buffers(), result, value, seen)) results.push_back(result);
+    if (whole && computed_from(lowering.buffers(), result).contains(value)) results.push_back(result);
   }
   if (results.empty()) results = {value};
   return results;

@@ -12,8 +12,7 @@ namespace {
 
 struct Row {
   const Node* node;
-  IndexedForm form;
-  StridedPart whole;
+  StridedPart part;  // the whole reduction
   ReductionPlan plan;
 };
 
@@ -32,7 +31,8 @@ std::int64_t product_of(const std::vector<std::int64_t>& shape) {
 
 bool share_domain(const std::vector<Row>& rows) {
   for (const Row& row : rows)
-    if (row.plan.split >= 0 || row.plan.rows != rows[0].plan.rows || kept(row.form.domain) != kept(rows[0].form.domain))
+    if (row.plan.split >= 0 || row.plan.rows != rows[0].plan.rows ||
+        kept(row.part.form.domain) != kept(rows[0].part.form.domain))
       return false;
   return true;
 }
@@ -53,9 +53,9 @@ Coordinates matched(const Coordinates& variables, const std::vector<std::int64_t
 // The coordinates of a value with one element a domain point.
 std::optional<Coordinates> point_of(const KernelWriter& writer, const Row& row, const Coordinates& variables,
                                     const std::vector<std::int64_t>& shape) {
-  if (product_of(shape) != product_of(row.form.domain)) return std::nullopt;
+  if (product_of(shape) != product_of(row.part.form.domain)) return std::nullopt;
   Affine linear;
-  std::vector<std::int64_t> strides = row_major_strides(row.form.domain);
+  std::vector<std::int64_t> strides = row_major_strides(row.part.form.domain);
   for (std::size_t d = 0; d < variables.size(); ++d) linear = linear + variables[d].affine * strides[d];
   auto parts = split_affine(writer, linear, row_major_strides(shape), shape);
   if (!parts) return std::nullopt;
@@ -77,14 +77,14 @@ class RowKernel {
 
   // False where a result is neither one element a point nor one an element of the reduced operand.
   bool emit() {
-    domain_ = open_domain(lowering_, writer_, rows_[0].form, rows_[0].plan, rows_[0].node->result()->type.dtype);
+    domain_ = open_domain(lowering_, writer_, rows_[0].part.form, rows_[0].plan, rows_[0].node->result()->type.dtype);
     keep_last();
     for (const Row& row : rows_) {
       DomainWalk walk = domain_;
-      walk.variables = matched(domain_.variables, rows_[0].form.domain, row.form.domain);
-      Scalar total = reduce(writer_, engine_, *row.node, row.form, row.whole, row.plan, walk,
+      walk.variables = matched(domain_.variables, rows_[0].part.form.domain, row.part.form.domain);
+      Scalar total = reduce(writer_, engine_, *row.node, row.part.form, row.part, row.plan, walk,
                             kept_.value && &row == &rows_.back() ? &kept_ : nullptr);
-      engine_.know(row.node->result(), result_coordinates(engine_, row.form, walk.variables), total);
+      engine_.know(row.node->result(), result_coordinates(engine_, row.part.form, walk.variables), total);
     }
     std::vector<const Value*> left = group_.results;
     while (!left.empty()) {
@@ -110,39 +110,32 @@ class RowKernel {
     const Row& row = rows_.back();
     const Value* value = lowering_.buffers().resolve(row.node->operands[0]);
     const std::vector<std::int64_t> shape = sizes(value->type.shape);
-    if (!row.plan.rows || row.form.accesses.size() != 1 || !spans_operand(row.form, row.form.accesses[0]) ||
-        row.plan.runs.size() != 1 || row.plan.runs[0].size() != 1 || operations_of(value) < kCostly)
+    if (!row.plan.rows || row.part.form.accesses.size() != 1 ||
+        !spans_operand(row.part.form, row.part.form.accesses[0]) || row.plan.runs.size() != 1 ||
+        row.plan.runs[0].size() != 1 || operations_of(value) < kCostly)
       return;
-    if (product_of(row.form.reduction) * byte_size(value->type.dtype) > lowering_.target().l1_bytes) return;
-    bool wanted = std::any_of(group_.results.begin(), group_.results.end(),
-                              [&](const Value* r) { return sizes(r->type.shape) == shape && is_read(r, value); });
+    if (product_of(row.part.form.reduction) * byte_size(value->type.dtype) > lowering_.target().l1_bytes) return;
+    bool wanted = std::any_of(group_.results.begin(), group_.results.end(), [&](const Value* r) {
+      return sizes(r->type.shape) == shape && computed_from(lowering_.buffers(), r).contains(value);
+    });
     if (!wanted) return;
-    Kept kept{value, -1, row.form.reduction, {}};
-    for (std::size_t r = 0; r < row.form.reduction.size(); ++r)
+    Kept kept{value, -1, row.part.form.reduction, {}};
+    for (std::size_t r = 0; r < row.part.form.reduction.size(); ++r)
       for (std::size_t d = 0; d < shape.size(); ++d)
-        if (row.form.accesses[0].index[d].coefficients[row.form.domain.size() + r] != 0) kept.element.push_back(d);
-    if (kept.element.size() != row.form.reduction.size()) return;
-    kept.buffer = lowering_.buffers().add_worker("row", value->type.dtype, product_of(row.form.reduction));
+        if (row.part.form.accesses[0].index[d].coefficients[row.part.form.domain.size() + r] != 0)
+          kept.element.push_back(d);
+    if (kept.element.size() != row.part.form.reduction.size()) return;
+    kept.buffer = lowering_.buffers().add_worker("row", value->type.dtype, product_of(row.part.form.reduction));
     kept_ = std::move(kept);
   }
 
-  // Scalar operations of an element that this kernel computes, up to what is in memory or reduced.
+  // Scalar operations of an element that this kernel computes.
   std::size_t operations_of(const Value* value) {
-    value = lowering_.buffers().resolve(value);
-    if (!engine_.computed(value) || value->node->op->irregular != Irregular::none || is_reduction(*value->node))
-      return 0;
-    std::size_t count = indexed_form(*value->node).body.code.size();
-    for (const Value* operand : value->node->operands) count += operations_of(operand);
+    std::size_t count = 0;
+    for (const Value* v : computed_from(lowering_.buffers(), value))
+      if (engine_.computed(v) && v->node->op->irregular == Irregular::none && !is_reduction(*v->node))
+        count += indexed_form(*v->node).body.code.size();
     return count;
-  }
-
-  // Whether an element of `value` takes one of `of`.
-  bool is_read(const Value* value, const Value* of) {
-    value = lowering_.buffers().resolve(value);
-    if (value == of) return true;
-    if (!engine_.computed(value) || is_reduction(*value->node)) return false;
-    return std::any_of(value->node->operands.begin(), value->node->operands.end(),
-                       [&](const Value* operand) { return is_read(operand, of); });
   }
 
   bool write(const std::vector<const Value*>& values, const std::vector<std::int64_t>& shape) {
@@ -165,16 +158,16 @@ class RowKernel {
   // Opens loops over the reduced dimensions of the operand of this shape.
   std::optional<Coordinates> element_of(const std::vector<std::int64_t>& shape, int& loops) {
     for (const Row& row : rows_) {
-      const OperandAccess& access = row.form.accesses[0];
+      const OperandAccess& access = row.part.form.accesses[0];
       const Value* operand = row.node->operands[static_cast<std::size_t>(access.operand)];
-      if (sizes(operand->type.shape) != shape || !spans_operand(row.form, access)) continue;
-      Coordinates variables = matched(domain_.variables, rows_[0].form.domain, row.form.domain);
-      std::size_t last = row.form.reduction.size() - 1;
-      for (std::size_t r = 0; r < row.form.reduction.size(); ++r) {
+      if (sizes(operand->type.shape) != shape || !spans_operand(row.part.form, access)) continue;
+      Coordinates variables = matched(domain_.variables, rows_[0].part.form.domain, row.part.form.domain);
+      std::size_t last = row.part.form.reduction.size() - 1;
+      for (std::size_t r = 0; r < row.part.form.reduction.size(); ++r) {
         Affine a;
-        if (row.form.reduction[r] > 1) {
+        if (row.part.form.reduction[r] > 1) {
           bool vector = r == last && row.plan.rows && lowering_.vectorize();
-          a = affine_variable(writer_.open(row.form.reduction[r], vector ? Loop::Mark::vector : Loop::Mark::serial,
+          a = affine_variable(writer_.open(row.part.form.reduction[r], vector ? Loop::Mark::vector : Loop::Mark::serial,
                                            vector ? lowering_.lanes(operand->type.dtype) : 0));
           ++loops;
         }
@@ -207,8 +200,7 @@ bool lower_rows(Lowering& lowering, const Group& group) {
       if (e == 0) return false;
     std::vector<StridedPart> parts = split_strides(form);
     if (parts.size() != 1) return false;
-    ReductionPlan plan = plan_of(*node, form, lowering.target());
-    rows.push_back({node, std::move(form), std::move(parts[0]), std::move(plan)});
+    rows.push_back({node, std::move(parts[0]), plan_of(*node, form, lowering.target())});
   }
   if (rows.empty() || !share_domain(rows)) return false;
   for (const Value* result : group.results)
