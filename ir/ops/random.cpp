@@ -186,7 +186,8 @@ void register_bits(Registry& registry) {
        .constant_gradient = true,
        .expensive = true,
        .samples = {random_sample({{"shape", Shape{2, 3}}}), random_sample({{"shape", Shape{37}}}),
-                   random_sample({{"shape", Shape{}}}), random_sample({{"shape", Shape{0, 3}}})}});
+                   random_sample({{"shape", Shape{3, 211}}}), random_sample({{"shape", Shape{}}}),
+                   random_sample({{"shape", Shape{0, 3}}})}});
 
   registry.add({.name = "unit_interval",
                 .doc = "The highest digits of random bits as a fraction in [0, 1).",
