@@ -111,6 +111,25 @@ TEST_CASE("scalar: fma rounds once where it is fused, twice where not") {
   CHECK(number_of(DType::f32, evaluate(instr, values, types, false)) == 0);
 }
 
+TEST_CASE("scalar: scale multiplies by a power of two and rounds once") {
+  Instr instr;
+  instr.op = Opcode::scale;
+  const auto scaled = [&](DType type, double x, double n) {
+    instr.type = type;
+    const std::array values{scalar_of(type, x), scalar_of(type, n)};
+    const std::array types{type, type};
+    return number_of(type, evaluate(instr, values, types, true));
+  };
+  CHECK(scaled(DType::f32, 1.5, 10) == 1536);
+  CHECK(scaled(DType::f32, 1, -149) == 0x1p-149);
+  CHECK(scaled(DType::f32, 1.5, -149) == 0x1p-148);  // half way, to the even one
+  CHECK(scaled(DType::f32, 1, -150) == 0);
+  CHECK(scaled(DType::f32, 1, 128) == std::numeric_limits<double>::infinity());
+  CHECK(scaled(DType::f64, -1.25, -1074) == -0x1p-1074);
+  CHECK(scaled(DType::f64, 1, 1023) == 0x1p1023);
+  CHECK(std::isnan(scaled(DType::f32, std::nan(""), 3)));
+}
+
 TEST_CASE("scalar: what is built on the slow side of rarely goes into its body") {
   const ScalarBody body = make_body({DType::f64}, [](ScalarBuilder& b, std::span<const Scalar> a) {
     const Scalar x = a[0];
