@@ -1,7 +1,11 @@
 // Several programs that train one model, in C++: the plan, by `fit` over the model.
 #include <gradc/gradc.h>
 
+#include <algorithm>
+
 #include "compiler/frontend/model.h"
+#include "compiler/frontend/spec_reader.h"
+#include "gradc/dataset.h"
 #include "tests/support/catch.h"
 
 using namespace gradc;
@@ -58,4 +62,12 @@ TEST_CASE("mistakes in programs are told at their line") {
   CHECK_THROWS_WITH(t.report_confusion("c", x, x), Catch::Contains("confusion: its value must be classes"));
   m.plan({{.program = "tt"}});
   CHECK_THROWS_WITH(m.graph(), Catch::Contains("plan: no program is named `tt`"));
+}
+
+// Specs are checked without the runtime, so the frontend has the names of its generators.
+TEST_CASE("the generators of specs are those of the runtime") {
+  std::vector<std::string> made = runtime::generator_names(), known = data_generators();
+  std::sort(made.begin(), made.end());
+  std::sort(known.begin(), known.end());
+  CHECK(made == known);
 }
