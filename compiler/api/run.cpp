@@ -53,7 +53,7 @@ struct State::Data {
     if (const runtime::StateArray* found = compiler->state().find(name)) return *found;
     std::vector<std::string> names;
     for (const runtime::StateArray& array : compiler->state().entries) names.push_back(array.name);
-    throw UserError(Location(), "the state has no entry `" + std::string(name) + "`" + suggest(name, names));
+    throw UserError(Location(), "the state has no entry `" + std::string(name) + "`" + suggest_or_list(name, names));
   }
 };
 
@@ -117,7 +117,7 @@ const Tensor& Result::operator[](std::string_view name) const {
   if (found != outputs_.end()) return found->second;
   std::vector<std::string> names;
   for (const auto& [known, value] : outputs_) names.push_back(known);
-  throw UserError(Location(), "the result has no output `" + std::string(name) + "`" + suggest(name, names));
+  throw UserError(Location(), "the result has no output `" + std::string(name) + "`" + suggest_or_list(name, names));
 }
 
 // ---- Executable ----
@@ -162,7 +162,7 @@ class CallPlan {
         chosen_[k] = &feed;
         return;
       }
-    fail("no input is named `" + std::string(name) + "`" + suggest(name, names));
+    fail("no input is named `" + std::string(name) + "`" + suggest_or_list(name, names));
   }
 
   void check(std::size_t k) {
@@ -259,8 +259,8 @@ void set_scalars(runtime::Runner& runner, const runtime::Executable& code, Scala
     if (code.scalar(name) < 0) {
       std::vector<std::string> names;
       for (const runtime::Array& array : code.scalars) names.push_back(array.name);
-      throw UserError(location_of(at),
-                      "@" + code.program + ": no scalar is named `" + std::string(name) + "`" + suggest(name, names));
+      throw UserError(location_of(at), "@" + code.program + ": no scalar is named `" + std::string(name) + "`" +
+                                           suggest_or_list(name, names));
     }
     runner.set_scalar(code.scalar(name), value);
   }

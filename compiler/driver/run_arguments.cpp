@@ -76,7 +76,7 @@ runtime::DataSet inputs_from_files(const std::vector<std::string>& items, const 
     if (equals == std::string::npos) throw UserError(Location(), "--input " + item + ": expected NAME=FILE");
     if (std::find(names.begin(), names.end(), name) == names.end())
       throw UserError(Location(),
-                      "--input " + item + ": the program has no input `" + name + "`" + suggest(name, names));
+                      "--input " + item + ": the program has no input `" + name + "`" + suggest_or_list(name, names));
     const std::string file = item.substr(equals + 1);
     data.add(read_image_or_npy(file, name));
   }

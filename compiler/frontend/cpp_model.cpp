@@ -90,12 +90,12 @@ ScheduleChoice schedule_of(const Schedule& given, const Location& at) {
   std::vector<std::string> names;
   for (const ScheduleSpec& spec : schedules()) names.push_back(spec.name);
   choice.spec = find_schedule(given.kind);
-  if (!choice.spec) throw UserError(at, "unknown schedule `" + given.kind + "`" + suggest(given.kind, names));
+  if (!choice.spec) throw UserError(at, "unknown schedule `" + given.kind + "`" + suggest_or_list(given.kind, names));
   std::vector<std::string> known;
   for (const ScheduleNumber& number : choice.spec->numbers) known.push_back(number.name);
   for (const auto& [number, value] : given.numbers) {
     if (std::find(known.begin(), known.end(), number) == known.end())
-      throw UserError(at, given.kind + " has no number `" + number + "`" + suggest(number, known));
+      throw UserError(at, given.kind + " has no number `" + number + "`" + suggest_or_list(number, known));
     choice.numbers[number] = value;
   }
   if (!given.epochs.empty() && !given.steps.empty()) throw UserError(at, given.kind + " has both epochs and steps");
@@ -234,7 +234,8 @@ Program& Program::report(const std::string& name, const Expr& value, const std::
   Location at = location_of(place);
   const auto& names = reduce_names();
   const auto found = std::find(names.begin(), names.end() - 1, reduce);
-  if (found == names.end() - 1) throw UserError(at, "unknown reduction `" + reduce + "`" + suggest(reduce, names));
+  if (found == names.end() - 1)
+    throw UserError(at, "unknown reduction `" + reduce + "`" + suggest_or_list(reduce, names));
   Value* each = value_of(value, *model_, at);
   add_report({name, each, static_cast<Reduce>(found - names.begin()), each->type.dtype == DType::boolean}, at);
   return *this;

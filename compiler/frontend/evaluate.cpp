@@ -275,7 +275,8 @@ Operand Evaluator::keyword_operand(const Op& op, const SyntaxKeyword& keyword, s
   auto operand = std::find_if(op.operands.begin(), op.operands.end(),
                               [&](const OperandSpec& spec) { return spec.name == keyword.name; });
   if (operand == op.operands.end())
-    fail(place, op.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, attribute_names(op)));
+    fail(place,
+         op.name + ": unknown argument `" + keyword.name + "`" + suggest_or_list(keyword.name, attribute_names(op)));
   if (operand - op.operands.begin() != static_cast<std::ptrdiff_t>(position))
     fail(place,
          op.name + ": `" + keyword.name + "` must be operand " + std::to_string(operand - op.operands.begin() + 1));
@@ -320,7 +321,7 @@ Operand Evaluator::call_function(const UserFunction& function, const Syntax& syn
       Syntax place;
       place.offset = keyword.offset;
       if (!std::count(names.begin(), names.end(), keyword.name))
-        fail(place, function.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, names));
+        fail(place, function.name + ": unknown argument `" + keyword.name + "`" + suggest_or_list(keyword.name, names));
       arguments[keyword.name] = number(*keyword.value);
     });
   mistakes.rethrow();
@@ -405,7 +406,8 @@ Operand Evaluator::call_mode(const Syntax& syntax) {
       place.offset = keyword.offset;
       auto found = std::find(mode.arguments.begin(), mode.arguments.end(), keyword.name);
       if (found == mode.arguments.end())
-        fail(place, mode.name + ": unknown argument `" + keyword.name + "`" + suggest(keyword.name, mode.arguments));
+        fail(place,
+             mode.name + ": unknown argument `" + keyword.name + "`" + suggest_or_list(keyword.name, mode.arguments));
       if (found - mode.arguments.begin() != std::ssize(arguments))
         fail(place, mode.name + ": `" + keyword.name + "` must be argument " +
                         std::to_string(found - mode.arguments.begin() + 1));

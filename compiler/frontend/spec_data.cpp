@@ -24,7 +24,7 @@ void SpecReader::read_generator(const Json& json, DataSet& set) {
   set.generator = string_of(*kind, "`kind`");
   if (!std::count(data_generators().begin(), data_generators().end(), set.generator))
     throw UserError(kind->location(),
-                    "unknown generator `" + set.generator + "`" + suggest(set.generator, data_generators()));
+                    "unknown generator `" + set.generator + "`" + suggest_or_list(set.generator, data_generators()));
   if (options_.generator_options) {
     std::vector<std::string> known = {"kind"};
     for (const auto& [option, preset] : options_.generator_options(set.generator)) known.push_back(option);
@@ -57,7 +57,7 @@ DataSet SpecReader::read_data_set(const Json& json, const std::string& what) {
       set.format = string_of(member.value, what + ": `format`");
       if (!std::count(data_formats().begin(), data_formats().end(), set.format))
         throw UserError(member.value.location(),
-                        "unknown format `" + set.format + "`" + suggest(set.format, data_formats()));
+                        "unknown format `" + set.format + "`" + suggest_or_list(set.format, data_formats()));
     } else if (member.key == "generate") {
       read_generator(member.value, set);
     } else {

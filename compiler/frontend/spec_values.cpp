@@ -134,8 +134,9 @@ Attribute SpecReader::attribute_of(const Json& json, const AttributeSpec& spec, 
     case AttributeKind::dtype: {
       std::optional<DType> dtype = dtype_named(string_of(json, what));
       if (!dtype)
-        throw UserError(json.location(), what + ": unknown dtype `" + json.text + "`" +
-                                             suggest(json.text, {"f32", "f64", "i32", "i64", "u32", "u8", "bool"}));
+        throw UserError(json.location(),
+                        what + ": unknown dtype `" + json.text + "`" +
+                            suggest_or_list(json.text, {"f32", "f64", "i32", "i64", "u32", "u8", "bool"}));
       return *dtype;
     }
     case AttributeKind::int_list: {
@@ -240,7 +241,7 @@ Initializer SpecReader::initializer_of(const Json& json, const Type* type, const
       std::vector<std::string> names;
       for (const InitializerArgument& argument : spec->arguments) names.push_back(argument.name);
       throw UserError(json.inside(keyword.offset), what + ": `" + spec->name + "` has no argument `" + keyword.name +
-                                                       "` at this place" + suggest(keyword.name, names));
+                                                       "` at this place" + suggest_or_list(keyword.name, names));
     }
     result.arguments.push_back(evaluator(json, scope).number(*keyword.value));
   }
