@@ -2,11 +2,12 @@
 //
 // 1. The plan (contract_plan.h) says which operand takes the lanes and cuts a row and a lane dimension into pieces.
 // 2. Operands are read in place, copied with zeros around, or packed (pack.cpp).
-// 3. One kernel for every kind of piece of the outermost loop. Where the panel of a block of lanes is larger than a
-//    share of the second-level cache, the depth is cut: a piece's accumulators stay in the worker's scratch over all
-//    cuts.
-// 4. Tiles write the result in place, or a scratch tile, from which the epilogue (the nodes of the group that follow
-//    the contraction element by element) is stored.
+// 3. One kernel for every kind of piece of the outermost loop, which is the one that threads share well and that reads
+//    the operands again least often. The depth is cut where the panel of a block of lanes, or what the taps of a kernel
+//    meet again and again, is larger than a share of the second-level cache: accumulators stay in the worker's scratch
+//    over all cuts.
+// 4. Tiles write the result in place, or scratch, from which the epilogue (the nodes of the group that follow the
+//    contraction element by element) is stored, in the order of the result where that gives lanes neighbours.
 #include "compiler/lower/contract.h"
 
 #include <algorithm>
@@ -87,6 +88,8 @@ std::optional<Coordinates> follow(Engine& engine, Buffers& buffers, const Value*
   return std::nullopt;
 }
 
+constexpr std::int64_t kLeastCut = 256;  // steps of the depth: fewer do not pay for the accumulators' way
+
 class ContractionKernels {
  public:
   ContractionKernels(Lowering& lowering, const ContractionTask& task, std::vector<const Value*> results)
@@ -116,7 +119,18 @@ class ContractionKernels {
     std::size_t lane_kind = 0;
     Affine row_block, lane_block;
     Coordinates variables;
-    Affine scratch;
+
+    Affine first_row() const { return row_block * row->padded + affine_constant(row->start); }
+    Affine first_lane() const { return lane_block * lane->padded + affine_constant(lane->start); }
+  };
+
+  // A dimension of the accumulators that live at once: a loop inside the cuts, rows, columns.
+  struct Held {
+    TileLoop::Of of;
+    std::size_t variable;
+    bool inside;                  // all of the dimension; else the pieces of one round
+    std::int64_t extent, stored;  // elements of the result, and with those that only fill up registers
+    std::int64_t stride, result;  // from one to the next, in scratch and in the result
   };
 
   DType type() const { return task_.node->result()->type.dtype; }
@@ -160,6 +174,16 @@ class ContractionKernels {
     std::int64_t widest = 0;
     for (const Pieces& lane : task_.plan.lanes) widest = std::max(widest, lane.padded);
     std::int64_t most = std::max<std::int64_t>(64, lowering_.target().l2_bytes / 8 / (widest * element_bytes()));
+    // Where a step is met several times, by the taps of a kernel, what a cut meets of both operands stays in the cache.
+    const OperandFacts &a = task_.facts[task_.plan.a], &b = task_.facts[task_.plan.b];
+    const std::size_t slowest = task_.dims.k.front().variable;
+    if (product(task_.plan.outer_m) * product(task_.plan.outer_n) > 1 && a.moves_alone(slowest) &&
+        b.moves_alone(slowest)) {
+      const double block = static_cast<double>(widest) / static_cast<double>(task_.plan.lane.extent);
+      const double step = (a.elements_met() + b.elements_met() * block) / static_cast<double>(product(task_.dims.k));
+      const double fits = static_cast<double>(lowering_.target().l2_bytes / 2 / element_bytes()) / step;
+      most = std::min(most, std::max(kLeastCut, static_cast<std::int64_t>(fits)));
+    }
     std::int64_t whole = 1;
     for (const DepthDim& d : depth_) whole *= d.extent;
     if (whole <= 2 * most && depth_.size() <= 4) return;
@@ -194,40 +218,53 @@ class ContractionKernels {
                      task_.plan.lane.extent * depth * element_bytes() > cache * 3 / 4;
     all.push_back(rows_stay ? lane : row);
     all.push_back(rows_stay ? row : lane);
-    // The loop that threads share best goes outside; the first that is good enough.
-    auto best = std::find_if(all.begin(), all.end(), [](const TileLoop& l) { return share_of_threads(l) >= 0.9; });
-    if (best == all.end())
-      best = std::max_element(all.begin(), all.end(), [](const TileLoop& x, const TileLoop& y) {
-        return share_of_threads(x) < share_of_threads(y);
-      });
+    auto best = std::min_element(all.begin(), all.end(), [&](const TileLoop& x, const TileLoop& y) {
+      return cycles_outside(x) < cycles_outside(y);
+    });
     std::rotate(all.begin(), best, best + 1);
     loops_ = std::move(all);
     inside_ = loops_.size();
-    if (blocked_) plan_inside();
+    if (blocked_) return plan_inside();
+    if (direct_ || task_.empty) return;
+    // Accumulators of several tiles live at once where the epilogue then writes neighbours.
+    hold(0);
+    const std::int64_t alone = neighbours();
+    plan_inside();
+    hold(0);
+    if (neighbours() < 2 * alone) inside_ = loops_.size();
   }
 
-  // The part of their time that threads work when they share this loop, of 2, 4 and 8 threads; kinds of pieces are
-  // kernels of their own, one after another.
-  static double share_of_threads(const TileLoop& loop) {
-    double share = 0;
-    for (std::int64_t threads : {2, 4, 8}) {
-      double work = 0, time = 0;
-      auto add = [&](std::int64_t rounds, std::int64_t size) {
-        work += static_cast<double>(rounds * size) / static_cast<double>(threads);
-        time += static_cast<double>((rounds + threads - 1) / threads * size);
-      };
-      if (loop.of == TileLoop::Of::dim)
-        add(loop.dim.extent, 1);
-      else
-        for (const Pieces& p : loop.pieces) add(p.count, p.size);
-      share += work / time / 3;
+  // Cycles of the whole contraction with this loop outside, summed over 1, 2, 4 and 8 threads: they share its rounds
+  // (kinds of pieces are kernels of their own, one after another), and wait for what comes from behind the second-level
+  // cache, which is every operand again in each round unless it is small, or each round has its own part of it.
+  double cycles_outside(const TileLoop& loop) const {
+    constexpr double kBytesFromBehind = 8;  // a cycle
+    const std::size_t variable = loop.of == TileLoop::Of::row    ? task_.plan.row.variable
+                                 : loop.of == TileLoop::Of::lane ? task_.plan.lane.variable
+                                                                 : loop.dim.variable;
+    std::vector<Pieces> pieces = loop.pieces;
+    if (loop.of == TileLoop::Of::dim) pieces = {{0, loop.dim.extent, 1, 1}};
+    double rounds = 0, size = 0, cycles = 0, bytes = 0;
+    for (const Pieces& p : pieces) {
+      rounds += static_cast<double>(p.count);
+      size += static_cast<double>(p.count * p.padded);
     }
-    return share;
+    for (const OperandFacts& facts : task_.facts) {
+      const double all = facts.elements_met() * static_cast<double>(element_bytes());
+      const bool stays = all <= static_cast<double>(lowering_.target().l2_bytes) / 2;
+      bytes += stays || facts.moves_alone(variable) ? all : all * rounds;
+    }
+    for (std::int64_t threads : {1, 2, 4, 8}) {
+      for (const Pieces& p : pieces)
+        cycles += task_.plan.cost * static_cast<double>((p.count + threads - 1) / threads * p.padded) / size;
+      cycles += bytes / kBytesFromBehind;
+    }
+    return cycles;
   }
 
   // As many loops as scratch has room for run inside the cuts of the depth.
   void plan_inside() {
-    std::int64_t room = lowering_.target().l2_bytes / 2 / element_bytes(), held = 1;
+    std::int64_t room = lowering_.target().l2_bytes * 5 / 8 / element_bytes(), held = 1;
     auto span = [&](const TileLoop& loop) {
       if (loop.of == TileLoop::Of::dim) return loop.dim.extent;
       std::int64_t sum = 0;
@@ -252,48 +289,63 @@ class ContractionKernels {
     Engine engine(writer, lowering_.buffers());
     w_ = &writer;
     engine_ = &engine;
+    hold(kind);
     scratch_ = direct_ ? lowering_.reserve(task_.node->result()) : -1;
-    if (!direct_) scratch_ = lowering_.buffers().add_worker("tile", type(), scratch_elements(kind));
+    if (!direct_) scratch_ = lowering_.buffers().add_worker("tile", type(), scratch_elements());
     Place place;
     place.variables.assign(task_.form.variables(), Coordinate{});
     visit(0, inside_, place, static_cast<int>(kind), [&](Place& outer) {
-      if (!blocked_) {
-        if (task_.empty)
-          clear(outer);
-        else
-          tile(outer, {}, depth_, false);
-        epilogue(outer);
-        return;
-      }
-      inner_loops(outer, [&](Place& p) { clear(p); });
-      depth_blocks(outer);
-      if (!direct_) inner_loops(outer, [&](Place& p) { epilogue(p); });
+      if (task_.empty || blocked_) clear(outer);
+      if (blocked_)
+        depth_blocks(outer);
+      else if (!task_.empty)
+        inner_loops(outer, [&](Place& p) { tile(p, {}, depth_, false); });
+      if (!direct_) epilogue(outer);
     });
     Kernel done = writer.finish();
     shape_nest(done);
     lowering_.add(std::move(done), task_.node->result());
   }
 
-  // Accumulators that live at once: those of all loops inside the cuts.
-  std::int64_t scratch_elements(std::size_t kind) const {
-    std::int64_t rows = 0, columns = 0, others = 1;
+  // The accumulators of a round, in the order of the result but for the columns of tiles, which are innermost.
+  void hold(std::size_t kind) {
+    held_.clear();
     for (std::size_t i = 0; i < loops_.size(); ++i) {
       const TileLoop& loop = loops_[i];
+      const bool inside = i >= inside_;
       if (loop.of == TileLoop::Of::dim) {
-        if (i >= inside_) others *= loop.dim.extent;
+        if (inside)
+          held_.push_back({loop.of, loop.dim.variable, true, loop.dim.extent, loop.dim.extent, 0,
+                           result_coefficients_[loop.dim.variable]});
         continue;
       }
-      std::int64_t& sum = loop.of == TileLoop::Of::row ? rows : columns;
+      Held held{loop.of,
+                loop.dim.variable,
+                inside,
+                inside ? loop.dim.extent : 0,
+                0,
+                0,
+                result_coefficients_[loop.dim.variable]};
       for (std::size_t g = 0; g < loop.pieces.size(); ++g) {
-        if (i == 0 && g != kind) continue;
         const Pieces& p = loop.pieces[g];
-        if (i >= inside_)
-          sum += p.count * p.padded;
-        else
-          sum = std::max(sum, p.padded);
+        if (i == 0 && g != kind) continue;
+        held.stored = inside ? held.stored + p.count * p.padded : std::max(held.stored, p.padded);
+        if (!inside) held.extent = std::max(held.extent, p.size);
       }
+      held_.push_back(held);
     }
-    return rows * columns * others;
+    std::stable_sort(held_.begin(), held_.end(), [](const Held& a, const Held& b) {
+      const bool column = a.of == TileLoop::Of::lane, other = b.of == TileLoop::Of::lane;
+      return column != other ? other : a.result > b.result;
+    });
+    std::int64_t stride = 1;
+    for (std::size_t i = held_.size(); i-- > 0; stride *= held_[i].stored) held_[i].stride = stride;
+  }
+
+  std::int64_t scratch_elements() const { return held_.front().stride * held_.front().stored; }
+
+  const Held& held(TileLoop::Of of) const {
+    return *std::find_if(held_.begin(), held_.end(), [&](const Held& h) { return h.of == of; });
   }
 
   // Runs f inside the loops [from, to), for every kind of piece; the first loop takes one kind only.
@@ -304,11 +356,9 @@ class ContractionKernels {
       return;
     }
     const TileLoop& loop = loops_[from];
-    const bool inside = from >= inside_;
     if (loop.of == TileLoop::Of::dim) {
       int v = w_->open(loop.dim.extent);
       place.variables[loop.dim.variable] = coordinate(affine_variable(v));
-      if (inside) place.scratch = place.scratch * loop.dim.extent + affine_variable(v);
       visit(from + 1, to, place, -1, f);
       w_->close();
       return;
@@ -337,34 +387,24 @@ class ContractionKernels {
     visit(inside_, loops_.size(), outer, -1, f);
   }
 
-  // Scratch: [other loops inside][row][column], rows and columns of all pieces one after another.
-  Affine scratch_at(const Place& p, std::int64_t& row_stride) const {
-    std::int64_t rows = p.row->padded, columns = p.lane->padded;
-    Affine row, column;
-    for (std::size_t i = inside_; i < loops_.size(); ++i) {
-      const TileLoop& loop = loops_[i];
-      if (loop.of == TileLoop::Of::dim) continue;
-      std::int64_t sum = 0;
-      for (const Pieces& piece : loop.pieces) sum += piece.count * piece.padded;
-      if (loop.of == TileLoop::Of::row) {
-        rows = sum;
-        row = p.row_block * p.row->padded + affine_constant(p.row->start);
-      } else {
-        columns = sum;
-        column = p.lane_block * p.lane->padded + affine_constant(p.lane->start);
-      }
+  // Where a tile's accumulators lie in scratch.
+  Affine scratch_at(const Place& p) const {
+    Affine at;
+    for (const Held& h : held_) {
+      if (!h.inside) continue;
+      const Affine first = h.of == TileLoop::Of::row    ? p.first_row()
+                           : h.of == TileLoop::Of::lane ? p.first_lane()
+                                                        : p.variables[h.variable].affine;
+      at = at + first * h.stride;
     }
-    row_stride = columns;
-    return (p.scratch * rows + row) * columns + column;
+    return at;
   }
 
   Affine result_at(const Place& p) const {
     Affine at = affine_constant(result_base_);
     for (std::size_t v = 0; v < task_.form.domain.size(); ++v)
       at = at + p.variables[v].affine * result_coefficients_[v];
-    at = at +
-         (p.row_block * p.row->padded + affine_constant(p.row->start)) * result_coefficients_[task_.plan.row.variable];
-    return at + p.lane_block * p.lane->padded + affine_constant(p.lane->start);
+    return at + p.first_row() * result_coefficients_[task_.plan.row.variable] + p.first_lane();
   }
 
   void tile(const Place& p, const Affine (&at)[2], const std::vector<DepthDim>& depth, bool accumulate) {
@@ -384,11 +424,11 @@ class ContractionKernels {
       t.a_base = t.a_base + p.variables[v].affine * rows_.coefficients[v];
       t.b_base = t.b_base + p.variables[v].affine * lanes.coefficients[v];
     }
-    t.a_base = t.a_base + (p.row_block * p.row->padded + affine_constant(p.row->start)) * row_step;
+    t.a_base = t.a_base + p.first_row() * row_step;
     t.b_base = t.b_base + p.lane_block * lanes.block;
     t.a_row = row_step;
-    t.c_base = direct_ ? result_at(p) : scratch_at(p, t.c_row);
-    if (direct_) t.c_row = result_coefficients_[task_.plan.row.variable];
+    t.c_base = direct_ ? result_at(p) : scratch_at(p);
+    t.c_row = direct_ ? result_coefficients_[task_.plan.row.variable] : held(TileLoop::Of::row).stride;
     for (const DepthDim& d : depth) {
       // The lanes operand's step is that of its own kind of panel.
       std::size_t which = static_cast<std::size_t>(&d - depth.data()) + (blocked_ ? cut_ : 0);
@@ -427,53 +467,98 @@ class ContractionKernels {
     for (std::size_t d = 0; d < cut_; ++d) w_->close();
   }
 
-  // Opens rows and columns of a tile and gives the element of the accumulators there.
-  Access open_element(const Place& p, bool rows_inside, std::int64_t columns, Affine& r, Affine& c) {
-    auto open = [&](std::int64_t extent, bool vector) {
-      vector = vector && lowering_.vectorize();
-      return affine_variable(
-          w_->open(extent, vector ? Loop::Mark::vector : Loop::Mark::serial, vector ? lowering_.lanes(type()) : 0));
-    };
-    if (rows_inside) {
-      c = open(columns, false);
-      r = open(p.row->size, true);
-    } else {
-      r = open(p.row->size, false);
-      c = open(columns, true);
-    }
-    std::int64_t row_stride = 0;
-    Affine at = direct_ ? result_at(p) : scratch_at(p, row_stride);
-    if (direct_) row_stride = result_coefficients_[task_.plan.row.variable];
+  int open(std::int64_t extent, bool vector) {
+    vector = vector && lowering_.vectorize();
+    return w_->open(extent, vector ? Loop::Mark::vector : Loop::Mark::serial, vector ? lowering_.lanes(type()) : 0);
+  }
+
+  Access accumulator(const Affine& at) const {
+    Subscript s;
+    s.affine = at;
+    s.extent = w_->range(at).high + 1;
     Access access;
     access.buffer = scratch_;
-    Subscript s;
-    s.affine = at + r * row_stride + c;
-    s.extent = w_->range(s.affine).high + 1;
     access.subscripts.push_back(s);
     return access;
   }
 
-  void clear(const Place& p) {
-    Affine r, c;
-    Access access = open_element(p, false, p.lane->padded, r, c);
-    w_->store(access, w_->number(type(), 0));
-    w_->close();
-    w_->close();
+  void clear(const Place& outer) {
+    auto zero = [&](const Affine& at) { w_->store(accumulator(at), w_->number(type(), 0)); };
+    if (!direct_) {
+      zero(affine_variable(open(scratch_elements(), true)));
+      w_->close();
+      return;
+    }
+    inner_loops(outer, [&](Place& p) {
+      const Affine row = affine_variable(open(p.row->size, false)), column = affine_variable(open(p.lane->size, true));
+      zero(result_at(p) + row * result_coefficients_[task_.plan.row.variable] + column);
+      w_->close();
+      w_->close();
+    });
   }
 
-  void epilogue(const Place& p) {
-    if (direct_) return;
-    bool rows_inside =
-        result_coefficients_[task_.plan.lane.variable] != 1 && result_coefficients_[task_.plan.row.variable] == 1;
-    Affine r, c;
-    Access access = open_element(p, rows_inside, p.lane->size, r, c);
-    Coordinates domain(p.variables.begin(),
-                       p.variables.begin() + static_cast<std::ptrdiff_t>(task_.form.domain.size()));
-    domain[task_.plan.row.variable] = coordinate(p.row_block * p.row->padded + affine_constant(p.row->start) + r);
-    domain[task_.plan.lane.variable] = coordinate(p.lane_block * p.lane->padded + affine_constant(p.lane->start) + c);
+  // How many neighbours in the result the held dimensions make, which are evenly spread in scratch.
+  std::int64_t neighbours() const {
+    std::int64_t run = 1, stride = 0;
+    for (std::size_t i = held_.size(); i-- > 0;) {
+      const Held& h = held_[i];
+      if (h.result != run || (run > 1 && h.stride != stride)) continue;
+      run *= h.extent;
+      stride = h.stride * h.extent;
+    }
+    return run;
+  }
+
+  // A loop of the epilogue: over a held dimension, or over blocks of it or within them.
+  struct EpilogueLoop {
+    const Held* held;
+    std::int64_t extent, step = 1;
+  };
+
+  // As the result lies in memory, where that gives neighbours to lanes, else by columns of tiles. In the first case
+  // lanes fetch from rows of scratch: in blocks that stay in the first-level cache.
+  std::vector<EpilogueLoop> epilogue_loops(const Place& outer) const {
+    std::vector<EpilogueLoop> loops;
+    const bool by_result = neighbours() * 2 >= lowering_.lanes(type());
+    for (const Held& h : held_) {
+      std::int64_t extent = h.extent;
+      if (!h.inside) extent = h.of == TileLoop::Of::row ? outer.row->size : outer.lane->size;
+      loops.push_back({&h, extent});
+    }
+    if (!by_result || loops.back().held->result == 1) return loops;
+    const Held& first = *loops.front().held;
+    const std::int64_t room = lowering_.target().l1_bytes / 2 / element_bytes();
+    std::int64_t block = std::clamp<std::int64_t>(room / first.stride, 1, loops.front().extent);
+    while (loops.front().extent % block != 0) --block;
+    std::stable_sort(loops.begin(), loops.end(),
+                     [](const EpilogueLoop& a, const EpilogueLoop& b) { return a.held->result > b.held->result; });
+    for (EpilogueLoop& loop : loops) {
+      if (loop.held != &first || block == loop.extent) continue;
+      const EpilogueLoop blocks{&first, loop.extent / block, block};
+      loop.extent = block;
+      loops.insert(loops.begin(), blocks);
+      break;
+    }
+    return loops;
+  }
+
+  // What follows the contraction, element by element, over the accumulators of a round.
+  void epilogue(const Place& outer) {
+    Coordinates domain(outer.variables.begin(),
+                       outer.variables.begin() + static_cast<std::ptrdiff_t>(task_.form.domain.size()));
+    domain[task_.plan.row.variable] = coordinate(held(TileLoop::Of::row).inside ? Affine() : outer.first_row());
+    domain[task_.plan.lane.variable] = coordinate(held(TileLoop::Of::lane).inside ? Affine() : outer.first_lane());
+    const std::vector<EpilogueLoop> loops = epilogue_loops(outer);
+    Affine scratch;
+    for (const EpilogueLoop& loop : loops) {
+      const Affine i = affine_variable(open(loop.extent, &loop == &loops.back()), loop.step);
+      Affine& index = domain[loop.held->variable].affine;
+      index = index + i;
+      scratch = scratch + i * loop.held->stride;
+    }
     Coordinates at = result_coordinates(*engine_, task_.form, domain);
     const Value* value = task_.node->result();
-    engine_->know(value, at, w_->load(access, true));
+    engine_->know(value, at, w_->load(accumulator(scratch), true));
     std::vector<std::pair<Access, Scalar>> stores;
     for (const Value* result : results_) {
       auto where = follow(*engine_, lowering_.buffers(), result, value, at);
@@ -483,8 +568,7 @@ class ContractionKernels {
                           element);
     }
     for (auto& [to, element] : stores) w_->store(std::move(to), element);
-    w_->close();
-    w_->close();
+    for (std::size_t i = 0; i < loops.size(); ++i) w_->close();
   }
 
   Lowering& lowering_;
@@ -501,7 +585,8 @@ class ContractionKernels {
   std::size_t cut_ = 0;  // the dimension of the depth that is cut
   std::int64_t chunk_ = 1;
   std::vector<TileLoop> loops_;
-  std::size_t inside_ = 0;  // loops from here on run inside the cuts
+  std::size_t inside_ = 0;  // loops from here on run inside the cuts, and their accumulators live at once
+  std::vector<Held> held_;
   int scratch_ = -1;
   KernelWriter* w_ = nullptr;
   Engine* engine_ = nullptr;

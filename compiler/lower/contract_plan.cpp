@@ -15,6 +15,13 @@ double OperandFacts::elements_met() const {
   return n;
 }
 
+bool OperandFacts::moves_alone(std::size_t variable) const {
+  return std::any_of(access->index.begin(), access->index.end(), [&](const IndexMap& map) {
+    return map.coefficients[variable] != 0 && std::count(map.coefficients.begin(), map.coefficients.end(), 0) ==
+                                                  static_cast<std::ptrdiff_t>(map.coefficients.size()) - 1;
+  });
+}
+
 std::optional<std::size_t> OperandFacts::own_dimension(std::size_t variable, std::int64_t extent) const {
   for (std::size_t d = 0; d < access->index.size(); ++d) {
     const IndexMap& map = access->index[d];

@@ -25,6 +25,8 @@ struct OperandFacts {
   bool direct() const;
   // Indices met, inside the operand or not.
   double elements_met() const;
+  // Whether the variable moves the operand, each of its values to elements of its own.
+  bool moves_alone(std::size_t variable) const;
   // The dimension that this variable of that extent indexes alone, from the first to the last element; or none.
   std::optional<std::size_t> own_dimension(std::size_t variable, std::int64_t extent) const;
 };
