@@ -11,6 +11,7 @@
 #include "compiler/lower/contract.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "compiler/analysis/strides.h"
 #include "compiler/lower/nest.h"
@@ -45,7 +46,7 @@ std::vector<Range> reach_of(const ContractionTask& task, const OperandAccess& ac
 // A loop of the kernel: a whole dimension, or the pieces of the row or lane dimension.
 struct TileLoop {
   enum class Of : std::uint8_t { dim, row, lane } of = Of::dim;
-  ContractionDim dim;
+  TileDim dim;
   std::vector<Pieces> pieces;
 };
 
@@ -150,8 +151,13 @@ class ContractionKernels {
     }
     if (!task_.form.result.empty())
       for (std::size_t d = 0; d < strides.size(); ++d) result_base_ += strides[d] * task_.form.result[d].offset;
+    auto continues = [&](const TileDim& dim) {
+      return !dim.around ||
+             result_coefficients_[dim.around->variable] == result_coefficients_[dim.variable] * dim.inner();
+    };
     direct_ = results_.size() == 1 && results_[0] == value && result_coefficients_[task_.plan.lane.variable] == 1 &&
-              task_.plan.lanes.size() == 1 && task_.plan.lanes[0].size == task_.plan.lanes[0].padded;
+              continues(task_.plan.row) && continues(task_.plan.lane) && task_.plan.lanes.size() == 1 &&
+              task_.plan.lanes[0].size == task_.plan.lanes[0].padded;
   }
 
   void plan_depth() {
@@ -203,7 +209,7 @@ class ContractionKernels {
   void plan_loops() {
     std::vector<TileLoop> all;
     auto add = [&](const std::vector<ContractionDim>& dims) {
-      for (const ContractionDim& dim : dims) all.push_back({TileLoop::Of::dim, dim, {}});
+      for (const ContractionDim& dim : dims) all.push_back({TileLoop::Of::dim, {dim.variable, dim.extent, {}}, {}});
     };
     add(task_.dims.batch);
     add(task_.plan.outer_m);
@@ -218,20 +224,24 @@ class ContractionKernels {
                      task_.plan.lane.extent * depth * element_bytes() > cache * 3 / 4;
     all.push_back(rows_stay ? lane : row);
     all.push_back(rows_stay ? row : lane);
+    auto apart = [&](const TileLoop& loop) { return loop.dim.around && !direct_; };
     auto best = std::min_element(all.begin(), all.end(), [&](const TileLoop& x, const TileLoop& y) {
-      return cycles_outside(x) < cycles_outside(y);
+      return apart(x) == apart(y) ? cycles_outside(x) < cycles_outside(y) : apart(y);
     });
     std::rotate(all.begin(), best, best + 1);
+    std::stable_partition(all.begin() + 1, all.end(), [&](const TileLoop& loop) { return !apart(loop); });
     loops_ = std::move(all);
-    inside_ = loops_.size();
-    if (blocked_) return plan_inside();
-    if (direct_ || task_.empty) return;
+    plan_inside();
+    // What the epilogue takes apart is whole in scratch: the last loops.
+    const auto whole = static_cast<std::size_t>(std::find_if(loops_.begin() + 1, loops_.end(), apart) - loops_.begin());
+    inside_ = std::min(inside_, whole);
+    if (blocked_ || direct_ || task_.empty) return;
     // Accumulators of several tiles live at once where the epilogue then writes neighbours.
     hold(0);
-    const std::int64_t alone = neighbours();
-    plan_inside();
+    const std::int64_t together = neighbours();
+    const std::size_t inside = std::exchange(inside_, whole);
     hold(0);
-    if (neighbours() < 2 * alone) inside_ = loops_.size();
+    if (together >= 2 * neighbours()) inside_ = inside;
   }
 
   // Cycles of the whole contraction with this loop outside, summed over 1, 2, 4 and 8 threads: they share its rounds
@@ -239,9 +249,6 @@ class ContractionKernels {
   // cache, which is every operand again in each round unless it is small, or each round has its own part of it.
   double cycles_outside(const TileLoop& loop) const {
     constexpr double kBytesFromBehind = 8;  // a cycle
-    const std::size_t variable = loop.of == TileLoop::Of::row    ? task_.plan.row.variable
-                                 : loop.of == TileLoop::Of::lane ? task_.plan.lane.variable
-                                                                 : loop.dim.variable;
     std::vector<Pieces> pieces = loop.pieces;
     if (loop.of == TileLoop::Of::dim) pieces = {{0, loop.dim.extent, 1, 1}};
     double rounds = 0, size = 0, cycles = 0, bytes = 0;
@@ -252,7 +259,7 @@ class ContractionKernels {
     for (const OperandFacts& facts : task_.facts) {
       const double all = facts.elements_met() * static_cast<double>(element_bytes());
       const bool stays = all <= static_cast<double>(lowering_.target().l2_bytes) / 2;
-      bytes += stays || facts.moves_alone(variable) ? all : all * rounds;
+      bytes += stays || facts.moves_alone(loop.dim.variable) ? all : all * rounds;
     }
     for (std::int64_t threads : {1, 2, 4, 8}) {
       for (const Pieces& p : pieces)
@@ -264,6 +271,8 @@ class ContractionKernels {
 
   // As many loops as scratch has room for run inside the cuts of the depth.
   void plan_inside() {
+    inside_ = loops_.size();
+    if (direct_ && !blocked_) return;
     std::int64_t room = lowering_.target().l2_bytes * 5 / 8 / element_bytes(), held = 1;
     auto span = [&](const TileLoop& loop) {
       if (loop.of == TileLoop::Of::dim) return loop.dim.extent;
@@ -291,7 +300,7 @@ class ContractionKernels {
     engine_ = &engine;
     hold(kind);
     scratch_ = direct_ ? lowering_.reserve(task_.node->result()) : -1;
-    if (!direct_) scratch_ = lowering_.buffers().add_worker("tile", type(), scratch_elements());
+    if (!direct_) scratch_ = lowering_.buffers().add_worker("tile", type(), scratch_elements_);
     Place place;
     place.variables.assign(task_.form.variables(), Coordinate{});
     visit(0, inside_, place, static_cast<int>(kind), [&](Place& outer) {
@@ -338,11 +347,19 @@ class ContractionKernels {
       const bool column = a.of == TileLoop::Of::lane, other = b.of == TileLoop::Of::lane;
       return column != other ? other : a.result > b.result;
     });
-    std::int64_t stride = 1;
-    for (std::size_t i = held_.size(); i-- > 0; stride *= held_[i].stored) held_[i].stride = stride;
+    scratch_elements_ = 1;
+    for (std::size_t i = held_.size(); i-- > 0; scratch_elements_ *= held_[i].stored)
+      held_[i].stride = scratch_elements_;
+    if (direct_) return;
+    for (const TileDim* dim : {&task_.plan.row, &task_.plan.lane}) {
+      if (!dim->around) continue;
+      auto inner = std::find_if(held_.begin(), held_.end(), [&](const Held& h) { return h.variable == dim->variable; });
+      inner->extent = inner->stored = dim->inner();
+      const std::int64_t extent = dim->around->extent;
+      held_.insert(inner, {TileLoop::Of::dim, dim->around->variable, true, extent, extent,
+                           inner->stride * inner->extent, result_coefficients_[dim->around->variable]});
+    }
   }
-
-  std::int64_t scratch_elements() const { return held_.front().stride * held_.front().stored; }
 
   const Held& held(TileLoop::Of of) const {
     return *std::find_if(held_.begin(), held_.end(), [&](const Held& h) { return h.of == of; });
@@ -485,7 +502,7 @@ class ContractionKernels {
   void clear(const Place& outer) {
     auto zero = [&](const Affine& at) { w_->store(accumulator(at), w_->number(type(), 0)); };
     if (!direct_) {
-      zero(affine_variable(open(scratch_elements(), true)));
+      zero(affine_variable(open(scratch_elements_, true)));
       w_->close();
       return;
     }
@@ -499,9 +516,10 @@ class ContractionKernels {
 
   // How many neighbours in the result the held dimensions make, which are evenly spread in scratch.
   std::int64_t neighbours() const {
+    std::vector<Held> near = held_;
+    std::stable_sort(near.begin(), near.end(), [](const Held& a, const Held& b) { return a.result < b.result; });
     std::int64_t run = 1, stride = 0;
-    for (std::size_t i = held_.size(); i-- > 0;) {
-      const Held& h = held_[i];
+    for (const Held& h : near) {
       if (h.result != run || (run > 1 && h.stride != stride)) continue;
       run *= h.extent;
       stride = h.stride * h.extent;
@@ -587,6 +605,7 @@ class ContractionKernels {
   std::vector<TileLoop> loops_;
   std::size_t inside_ = 0;  // loops from here on run inside the cuts, and their accumulators live at once
   std::vector<Held> held_;
+  std::int64_t scratch_elements_ = 0;
   int scratch_ = -1;
   KernelWriter* w_ = nullptr;
   Engine* engine_ = nullptr;

@@ -22,6 +22,16 @@ bool OperandFacts::moves_alone(std::size_t variable) const {
   });
 }
 
+bool OperandFacts::continues(const ContractionDim& around, const ContractionDim& inner) const {
+  const std::optional<std::size_t> d = own_dimension(inner.variable, inner.extent);
+  if (!d || *d == 0 || reach[*d].low != 0 || reach[*d].high != inner.extent - 1) return false;
+  for (std::size_t i = 0; i < access->index.size(); ++i) {
+    const IndexMap& map = access->index[i];
+    if (map.divisor != 1 || map.coefficients[around.variable] != (i + 1 == *d ? 1 : 0)) return false;
+  }
+  return true;
+}
+
 std::optional<std::size_t> OperandFacts::own_dimension(std::size_t variable, std::int64_t extent) const {
   for (std::size_t d = 0; d < access->index.size(); ++d) {
     const IndexMap& map = access->index[d];
@@ -38,7 +48,8 @@ namespace {
 // Cycles, as measured on wide cores: two fused multiply-adds and two loads a cycle, four cycles of latency.
 constexpr double kTileOverhead = 30;
 constexpr double kCopy = 0.2, kTransposedCopy = 0.45, kStore = 0.15, kTransposedStore = 0.35;
-constexpr double kFarLoad = 1;  // of a number of the rows operand with a cache line of its own
+constexpr double kScatteredStore = 5;  // each to a cache line of its own
+constexpr double kFarLoad = 1;         // of a number of the rows operand with a cache line of its own
 
 // Rows of a tile with this many vectors a row: beside the accumulators, the lanes operand and a number of the rows
 // operand (of 32 registers: two, so that the next is on its way) stay in registers. A tile that spills loses half.
@@ -93,6 +104,11 @@ void place_lanes(ContractionPlan& plan, const OperandFacts& facts, double elemen
   const bool straight = facts.coefficients[plan.lane.variable] == 1;
   const bool whole = plan.lanes.size() == 1 && plan.lanes[0].size == plan.lanes[0].padded;
   if (facts.direct() && straight && whole) return;
+  if (plan.lane.around) {
+    plan.lanes_placing = Placing::copied;
+    if (!facts.fixed) plan.cost += facts.elements_met() * kCopy;
+    return;
+  }
   const double each = straight ? kCopy : kTransposedCopy;
   double panels = elements * each, copy = std::numeric_limits<double>::infinity();
   if (facts.direct() && straight)  // whole blocks stay where they are
@@ -129,6 +145,32 @@ bool is_better(const ContractionPlan& plan, const ContractionPlan& than, const O
   return distance(plan) < distance(than);
 }
 
+// Each dimension, and each two that the operand walks as one.
+std::vector<TileDim> tile_dims(const std::vector<ContractionDim>& dims, const OperandFacts& facts) {
+  std::vector<TileDim> out;
+  for (const ContractionDim& dim : dims) out.push_back({dim.variable, dim.extent, {}});
+  for (const ContractionDim& around : dims)
+    for (const ContractionDim& inner : dims)
+      if (facts.continues(around, inner)) out.push_back({inner.variable, around.extent * inner.extent, around});
+  return out;
+}
+
+std::vector<ContractionDim> others(const std::vector<ContractionDim>& dims, const TileDim& taken) {
+  std::vector<ContractionDim> out;
+  for (const ContractionDim& dim : dims)
+    if (dim.variable != taken.variable && !(taken.around && taken.around->variable == dim.variable)) out.push_back(dim);
+  return out;
+}
+
+// Dimensions walked as one are whole in scratch when the epilogue takes them apart; one other loop is outside.
+bool has_room(const ContractionPlan& plan, DType dtype, const Target& target) {
+  if (!plan.row.around && !plan.lane.around) return true;
+  if (plan.row.around && plan.lane.around) return false;
+  std::int64_t rows = plan.row.around ? plan.row.extent : plan.rows[0].padded, lanes = plan.lanes[0].padded;
+  if (plan.lane.around) lanes = plan.lane.extent + target.lanes(byte_size(dtype));
+  return rows * lanes * byte_size(dtype) <= target.l2_bytes / 4;
+}
+
 }  // namespace
 
 ContractionPlan plan_contraction(const Contraction& contraction, const OperandFacts (&operands)[2],
@@ -143,31 +185,38 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
     const int b = 1 - a;
     const auto& m = a == 0 ? contraction.m : contraction.n;
     const auto& n = a == 0 ? contraction.n : contraction.m;
-    for (std::size_t row = 0; row < m.size(); ++row)
-      for (std::size_t lane = 0; lane < n.size(); ++lane)
+    for (const TileDim& row : tile_dims(m, operands[a]))
+      for (const TileDim& lane : tile_dims(n, operands[b])) {
+        if (lane.around && operands[b].coefficients[lane.variable] != 1) continue;
         for (int vectors = 1; vectors <= 8; ++vectors) {
           if (most_rows(vectors, target) < 1) continue;
           ContractionPlan plan;
           plan.a = a;
           plan.b = b;
-          plan.row = m[row];
-          plan.lane = n[lane];
-          plan.lanes = lane_blocks(n[lane].extent, vectors, lanes);
+          plan.row = row;
+          plan.lane = lane;
+          plan.lanes = lane_blocks(lane.extent, vectors, lanes);
           std::int64_t widest = plan.lanes[0].padded / lanes;
           if (widest != vectors) continue;
-          plan.rows = even_rows(m[row].extent, most_rows(vectors, target));
-          for (std::size_t i = 0; i < m.size(); ++i)
-            if (i != row) plan.outer_m.push_back(m[i]);
-          for (std::size_t i = 0; i < n.size(); ++i)
-            if (i != lane) plan.outer_n.push_back(n[i]);
+          plan.rows = even_rows(row.extent, most_rows(vectors, target));
+          if (!has_room(plan, dtype, target)) continue;
+          plan.outer_m = others(m, row);
+          plan.outer_n = others(n, lane);
           double outer = batch * static_cast<double>(product(plan.outer_m) * product(plan.outer_n));
           plan.cost = outer * tile_cycles(plan, depth, lanes, target);
           place_lanes(plan, operands[b], batch * depth * static_cast<double>(product(n)));
           place_rows(plan, operands[a], contraction, batch * depth * static_cast<double>(product(m)));
           double results = batch * static_cast<double>(product(m) * product(n));
-          plan.cost += results * (result_coefficients[plan.lane.variable] == 1 ? kStore : kTransposedStore);
+          auto apart = [&](const TileDim& dim) {
+            return dim.around &&
+                   result_coefficients[dim.around->variable] != result_coefficients[dim.variable] * dim.inner();
+          };
+          plan.cost += results * (apart(row) || apart(lane)                      ? kScatteredStore
+                                  : result_coefficients[plan.lane.variable] == 1 ? kStore
+                                                                                 : kTransposedStore);
           if (is_better(plan, best, operands)) best = plan;
         }
+      }
   }
   return best;
 }

@@ -27,6 +27,8 @@ struct OperandFacts {
   double elements_met() const;
   // Whether the variable moves the operand, each of its values to elements of its own.
   bool moves_alone(std::size_t variable) const;
+  // Whether a step of `around` is one over all of `inner`, so that both are walked as one.
+  bool continues(const ContractionDim& around, const ContractionDim& inner) const;
   // The dimension that this variable of that extent indexes alone, from the first to the last element; or none.
   std::optional<std::size_t> own_dimension(std::size_t variable, std::int64_t extent) const;
 };
@@ -43,10 +45,20 @@ enum class Placing : std::uint8_t {
   panels,  // lanes: for every block and every step of the depth
 };
 
+// A dimension of the register tile: a variable, or two that the operand continues, walked as one (columns and channels
+// of a convolution's kernel).
+struct TileDim {
+  std::size_t variable = 0;  // the inner one of two
+  std::int64_t extent = 1;   // of both
+  std::optional<ContractionDim> around;
+
+  std::int64_t inner() const { return around ? extent / around->extent : extent; }
+};
+
 struct ContractionPlan {
   int a = 0, b = 1;  // accesses: broadcast rows and lanes
   std::vector<ContractionDim> outer_m, outer_n;
-  ContractionDim row, lane;
+  TileDim row, lane;
   std::vector<Pieces> rows, lanes;  // of `row` and `lane`
   Placing rows_placing = Placing::in_place, lanes_placing = Placing::in_place;
   double cost = 0;  // estimated cycles

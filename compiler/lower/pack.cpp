@@ -136,7 +136,7 @@ std::vector<std::size_t> order_of_copy(const ContractionTask& task, const Operan
   std::vector<std::size_t> order(facts.shape.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   auto step = [&](std::size_t variable) { return std::abs(facts.coefficients[variable]); };
-  if (step(task.plan.row.variable) == 1 || step(task.dims.k.back().variable) == 1) return order;
+  if (task.plan.row.around || step(task.plan.row.variable) == 1 || step(task.dims.k.back().variable) == 1) return order;
   auto depth = [&](std::size_t d) {
     std::size_t at = 0;
     for (std::size_t k = 0; k < task.dims.k.size(); ++k)
@@ -147,9 +147,23 @@ std::vector<std::size_t> order_of_copy(const ContractionTask& task, const Operan
   return order;
 }
 
-// The copy with these dimensions, made where there is none yet, as tiles read it.
+// Zeros behind a copy, where the last block of lanes reads on.
+void write_slack(Lowering& lowering, const Value* value, int buffer, std::int64_t elements, std::int64_t slack) {
+  const DType dtype = value->type.dtype;
+  KernelWriter writer(lowering.program(), "pack");
+  const Affine i =
+      affine_variable(writer.open(slack, lowering.innermost_mark(), lowering.vectorize() ? lowering.lanes(dtype) : 0));
+  writer.store(access_of(writer, buffer, {elements + slack}, {coordinate(i + affine_constant(elements))}, 0, false),
+               writer.number(dtype, 0));
+  writer.close();
+  Kernel kernel = writer.finish();
+  shape_nest(kernel);
+  lowering.add(std::move(kernel), value);
+}
+
+// The copy with these dimensions, and `slack` zeros behind it, made where there is none yet, as tiles read it.
 Panel copied(Lowering& lowering, const ContractionTask& task, int access, const std::vector<CopyDim>& dims,
-             const Pieces& pieces) {
+             const Pieces& pieces, std::int64_t slack = 0) {
   const OperandFacts& facts = task.facts[access];
   const Value* value = lowering.buffers().resolve(task.operand(access));
   std::string key = key_of("copy ", value, *facts.access);
@@ -164,10 +178,12 @@ Panel copied(Lowering& lowering, const ContractionTask& task, int access, const 
   }
   for (const Range& reach : facts.reach) put(key, reach.low);
   put(key, pieces.start);
+  put(key, slack);
   auto [known, fresh] = lowering.packed().emplace(key, -1);
   if (fresh) {
-    known->second = lowering.buffers().add_arena("padded", value->type.dtype, elements);
+    known->second = lowering.buffers().add_arena("padded", value->type.dtype, elements + slack);
     write_copy(lowering, task, access, known->second, dims, pieces);
+    if (slack > 0) write_slack(lowering, value, known->second, elements, slack);
   }
   Panel panel;
   panel.buffer = known->second;
@@ -191,7 +207,7 @@ void write_panels(Lowering& lowering, const ContractionTask& task, const Pieces&
   const Value* value = task.operand(task.plan.b);
   OperandAccess access = *task.facts[task.plan.b].access;
   bool padded = pieces.size != pieces.padded;
-  const ContractionDim& lanes = task.plan.lane;
+  const TileDim& lanes = task.plan.lane;
   bool bounded = padded && task.facts[task.plan.b].own_dimension(lanes.variable, lanes.extent).has_value();
   if (bounded) access.guarded = true;
   lowering.attempt([&] {
@@ -260,16 +276,28 @@ Panel place_rows_operand(Lowering& lowering, const ContractionTask& task) {
     const std::int64_t extent = facts.reach[d].high - facts.reach[d].low + 1;
     dims.push_back({CopyDim::Of::dim, d, extent, extent});
   }
-  if (rows_are_met_often(task)) spread(task, facts, dims);
+  if (rows_are_met_often(task) && !task.plan.row.around) spread(task, facts, dims);
   return copied(lowering, task, access, dims, {});
 }
 
 Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const Pieces& pieces) {
   const OperandFacts& facts = task.facts[task.plan.b];
-  const ContractionDim& lane = task.plan.lane;
+  const TileDim& lane = task.plan.lane;
   if (task.plan.lanes_placing == Placing::copied) {
+    std::vector<CopyDim> dims;
+    if (lane.around) {
+      for (std::size_t d = 0; d < facts.shape.size(); ++d) {
+        const std::int64_t extent = facts.reach[d].high - facts.reach[d].low + 1;
+        dims.push_back({CopyDim::Of::dim, d, extent, extent});
+      }
+      const Pieces& last = task.plan.lanes.back();
+      Panel panel = copied(lowering, task, task.plan.b, dims, {}, last.padded - last.size);
+      panel.base += pieces.start;
+      panel.block = pieces.padded;
+      return panel;
+    }
     const std::size_t own = *facts.own_dimension(lane.variable, lane.extent);
-    std::vector<CopyDim> dims{{CopyDim::Of::block, own, pieces.count, pieces.count}};
+    dims.push_back({CopyDim::Of::block, own, pieces.count, pieces.count});
     for (std::size_t d = 0; d < facts.shape.size(); ++d) {
       const std::int64_t extent = facts.reach[d].high - facts.reach[d].low + 1;
       if (d != own) dims.push_back({CopyDim::Of::dim, d, extent, extent});
@@ -279,7 +307,7 @@ Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const
     return copied(lowering, task, task.plan.b, dims, pieces);
   }
   if (facts.direct() && facts.coefficients[task.plan.lane.variable] == 1 && pieces.size == pieces.padded &&
-      !lanes_alias(task, facts)) {
+      (lane.around || !lanes_alias(task, facts))) {
     Panel panel = in_place(lowering, task, task.plan.b);
     panel.base += pieces.start;
     panel.block = pieces.padded;
@@ -298,7 +326,7 @@ Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const
   };
   for (const ContractionDim& dim : around) describe(dim);
   for (const ContractionDim& dim : task.dims.k) describe(dim);
-  describe(task.plan.lane);
+  describe({lane.variable, lane.extent, false});
   Panel panel;
   panel.coefficients.assign(task.form.variables(), 0);
   std::int64_t stride = pieces.padded;
