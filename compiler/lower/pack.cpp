@@ -93,10 +93,14 @@ bool is_far(const ContractionTask& task, std::int64_t elements) {
   return elements != 0 && elements * byte_size(task.node->result()->type.dtype) % kAliasBytes == 0;
 }
 
+// The nearest steps are; those of the dimensions around begin anew among the sets.
 bool depth_is_far(const ContractionTask& task, const OperandFacts& facts) {
-  return product(task.dims.k) >= 64 &&
-         std::any_of(task.dims.k.begin(), task.dims.k.end(),
-                     [&](const ContractionDim& k) { return is_far(task, facts.coefficients[k.variable]); });
+  std::int64_t nearest = 0;
+  for (const ContractionDim& k : task.dims.k) {
+    const std::int64_t step = std::abs(facts.coefficients[k.variable]);
+    if (step != 0 && (nearest == 0 || step < nearest)) nearest = step;
+  }
+  return product(task.dims.k) >= 64 && is_far(task, nearest);
 }
 
 bool rows_are_met_often(const ContractionTask& task) {
