@@ -89,8 +89,6 @@ std::optional<Coordinates> follow(Engine& engine, Buffers& buffers, const Value*
   return std::nullopt;
 }
 
-constexpr std::int64_t kLeastCut = 256;  // steps of the depth: fewer do not pay for the accumulators' way
-
 class ContractionKernels {
  public:
   ContractionKernels(Lowering& lowering, const ContractionTask& task, std::vector<const Value*> results)
@@ -180,16 +178,12 @@ class ContractionKernels {
     std::int64_t widest = 0;
     for (const Pieces& lane : task_.plan.lanes) widest = std::max(widest, lane.padded);
     std::int64_t most = std::max<std::int64_t>(64, lowering_.target().l2_bytes / 8 / (widest * element_bytes()));
-    // Where a step is met several times, by the taps of a kernel, what a cut meets of both operands stays in the cache.
-    const OperandFacts &a = task_.facts[task_.plan.a], &b = task_.facts[task_.plan.b];
+    // Where both operands are met again by the taps of a kernel, a block of lanes stays in the first-level cache.
     const std::size_t slowest = task_.dims.k.front().variable;
-    if (product(task_.plan.outer_m) * product(task_.plan.outer_n) > 1 && a.moves_alone(slowest) &&
-        b.moves_alone(slowest)) {
-      const double block = static_cast<double>(widest) / static_cast<double>(task_.plan.lane.extent);
-      const double step = (a.elements_met() + b.elements_met() * block) / static_cast<double>(product(task_.dims.k));
-      const double fits = static_cast<double>(lowering_.target().l2_bytes / 2 / element_bytes()) / step;
-      most = std::min(most, std::max(kLeastCut, static_cast<std::int64_t>(fits)));
-    }
+    const bool taps = product(task_.plan.outer_m) * product(task_.plan.outer_n) > 1;
+    if (taps && task_.facts[0].moves_alone(slowest) && task_.facts[1].moves_alone(slowest))
+      most =
+          std::min(most, std::max<std::int64_t>(64, lowering_.target().l1_bytes * 2 / 3 / (widest * element_bytes())));
     std::int64_t whole = 1;
     for (const DepthDim& d : depth_) whole *= d.extent;
     if (whole <= 2 * most && depth_.size() <= 4) return;
@@ -201,6 +195,8 @@ class ContractionKernels {
     if (cut_ == 0) cut_ = 1, behind /= depth_[0].extent;
     --cut_;
     chunk_ = std::clamp<std::int64_t>(most / behind, 1, depth_[cut_].extent);
+    const std::int64_t cuts = (depth_[cut_].extent + chunk_ - 1) / chunk_;
+    chunk_ = (depth_[cut_].extent + cuts - 1) / cuts;
     blocked_ = true;
   }
 
