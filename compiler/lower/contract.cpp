@@ -178,12 +178,15 @@ class ContractionKernels {
     std::int64_t widest = 0;
     for (const Pieces& lane : task_.plan.lanes) widest = std::max(widest, lane.padded);
     std::int64_t most = std::max<std::int64_t>(64, lowering_.target().l2_bytes / 8 / (widest * element_bytes()));
-    // Where both operands are met again by the taps of a kernel, a block of lanes stays in the first-level cache.
+    // Where both operands are met again by the taps of a kernel, by many tiles, a block of lanes stays in the
+    // first-level cache.
     const std::size_t slowest = task_.dims.k.front().variable;
-    const bool taps = product(task_.plan.outer_m) * product(task_.plan.outer_n) > 1;
-    if (taps && task_.facts[0].moves_alone(slowest) && task_.facts[1].moves_alone(slowest))
+    const std::int64_t taps = product(task_.plan.outer_m) * product(task_.plan.outer_n);
+    std::int64_t tiles = taps;
+    for (const Pieces& p : task_.plan.rows) tiles += (p.count - 1) * taps;
+    if (taps > 1 && tiles >= 8 && task_.facts[0].moves_alone(slowest) && task_.facts[1].moves_alone(slowest))
       most =
-          std::min(most, std::max<std::int64_t>(64, lowering_.target().l1_bytes * 2 / 3 / (widest * element_bytes())));
+          std::min(most, std::max<std::int64_t>(192, lowering_.target().l1_bytes * 2 / 3 / (widest * element_bytes())));
     std::int64_t whole = 1;
     for (const DepthDim& d : depth_) whole *= d.extent;
     if (whole <= 2 * most && depth_.size() <= 4) return;
@@ -240,11 +243,12 @@ class ContractionKernels {
     if (together >= 2 * neighbours()) inside_ = inside;
   }
 
-  // Cycles of the whole contraction with this loop outside, summed over 1, 2, 4 and 8 threads: they share its rounds
-  // (kinds of pieces are kernels of their own, one after another), and wait for what comes from behind the second-level
-  // cache, which is every operand again in each round unless it is small, or each round has its own part of it.
+  // Cycles of the whole contraction with this loop outside, for 1, 2, 4 and 8 threads, the more of them the less it
+  // counts. They share its rounds; kinds of pieces are kernels of their own, one after another. Each round fetches
+  // every operand again from behind the second-level cache unless it is small, or the round has its own part of it:
+  // while tiles run, but not for nothing.
   double cycles_outside(const TileLoop& loop) const {
-    constexpr double kBytesFromBehind = 8;  // a cycle
+    constexpr double kBytesFromBehind = 16, kBytesInPassing = 64;  // a cycle
     std::vector<Pieces> pieces = loop.pieces;
     if (loop.of == TileLoop::Of::dim) pieces = {{0, loop.dim.extent, 1, 1}};
     double rounds = 0, size = 0, cycles = 0, bytes = 0;
@@ -257,10 +261,11 @@ class ContractionKernels {
       const bool stays = all <= static_cast<double>(lowering_.target().l2_bytes) / 2;
       bytes += stays || facts.moves_alone(loop.dim.variable) ? all : all * rounds;
     }
-    for (std::int64_t threads : {1, 2, 4, 8}) {
-      for (const Pieces& p : pieces)
-        cycles += task_.plan.cost * static_cast<double>((p.count + threads - 1) / threads * p.padded) / size;
-      cycles += bytes / kBytesFromBehind;
+    const double one = std::max(task_.plan.cost, bytes / kBytesFromBehind) + bytes / kBytesInPassing;
+    for (auto [threads, weight] : {std::pair(1, 1.0), std::pair(2, 1.0), std::pair(4, 0.5), std::pair(8, 0.25)}) {
+      double share = 0;
+      for (const Pieces& p : pieces) share += static_cast<double>((p.count + threads - 1) / threads * p.padded) / size;
+      cycles += weight * share * one;
     }
     return cycles;
   }

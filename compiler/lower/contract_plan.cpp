@@ -134,12 +134,21 @@ void place_rows(ContractionPlan& plan, const OperandFacts& facts, const Contract
   if (!facts.fixed) plan.cost += copy;
 }
 
-// Less work, or as good as the same with the rows of a tile closer to each other: neighbouring pixels share cache lines
-// and pages.
+// Whether threads can share blocks of lanes or of rows.
+bool has_rounds(const ContractionPlan& plan) {
+  auto several = [](const TileDim& dim, const std::vector<Pieces>& pieces) {
+    return !dim.around && pieces[0].count > 1;
+  };
+  return several(plan.lane, plan.lanes) || several(plan.row, plan.rows);
+}
+
+// Less work, or as good as the same with rounds for threads, or with the rows of a tile closer to each other:
+// neighbouring pixels share cache lines and pages.
 bool is_better(const ContractionPlan& plan, const ContractionPlan& than, const OperandFacts (&operands)[2]) {
   constexpr double kSame = 0.03;
   if (plan.cost < than.cost * (1 - kSame)) return true;
   if (plan.cost > than.cost * (1 + kSame)) return false;
+  if (has_rounds(plan) != has_rounds(than)) return has_rounds(plan);
   auto distance = [&](const ContractionPlan& p) { return std::abs(operands[p.a].coefficients[p.row.variable]); };
   if (plan.a != than.a || distance(plan) == distance(than)) return plan.cost < than.cost;
   return distance(plan) < distance(than);
