@@ -235,12 +235,14 @@ class ContractionKernels {
     const auto whole = static_cast<std::size_t>(std::find_if(loops_.begin() + 1, loops_.end(), apart) - loops_.begin());
     inside_ = std::min(inside_, whole);
     if (blocked_ || direct_ || task_.empty) return;
-    // Accumulators of several tiles live at once where the epilogue then writes neighbours.
-    hold(0);
-    const std::int64_t together = neighbours();
+    // Accumulators of several tiles live at once where the epilogue then gives lanes neighbours.
     const std::size_t inside = std::exchange(inside_, whole);
     hold(0);
-    if (together >= 2 * neighbours()) inside_ = inside;
+    const std::int64_t alone = neighbours();
+    if (alone >= lowering_.lanes(type())) return;
+    inside_ = inside;
+    hold(0);
+    if (neighbours() < 2 * alone) inside_ = whole;
   }
 
   // Cycles of the whole contraction with this loop outside, for 1, 2, 4 and 8 threads, the more of them the less it

@@ -171,13 +171,14 @@ std::vector<ContractionDim> others(const std::vector<ContractionDim>& dims, cons
   return out;
 }
 
-// Dimensions walked as one are whole in scratch when the epilogue takes them apart; one other loop is outside.
+// Dimensions walked as one are whole in scratch when the epilogue takes them apart, in the first-level cache; one other
+// loop is outside.
 bool has_room(const ContractionPlan& plan, DType dtype, const Target& target) {
   if (!plan.row.around && !plan.lane.around) return true;
   if (plan.row.around && plan.lane.around) return false;
   std::int64_t rows = plan.row.around ? plan.row.extent : plan.rows[0].padded, lanes = plan.lanes[0].padded;
   if (plan.lane.around) lanes = plan.lane.extent + target.lanes(byte_size(dtype));
-  return rows * lanes * byte_size(dtype) <= target.l2_bytes / 4;
+  return rows * lanes * byte_size(dtype) <= target.l1_bytes;
 }
 
 }  // namespace

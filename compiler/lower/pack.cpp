@@ -112,8 +112,13 @@ bool rows_alias(const ContractionTask& task, const OperandFacts& facts) {
          (is_far(task, facts.coefficients[task.plan.row.variable]) || depth_is_far(task, facts));
 }
 
+// A block of lanes that very many rows meet is spread over the second-level cache by any far step.
 bool lanes_alias(const ContractionTask& task, const OperandFacts& facts) {
-  return task.plan.row.extent >= 64 && depth_is_far(task, facts);
+  if (task.plan.row.extent >= 64 && depth_is_far(task, facts)) return true;
+  const bool taps = product(task.plan.outer_m) * product(task.plan.outer_n) > 1;
+  return !taps && task.plan.row.extent >= 256 && product(task.dims.k) >= 64 &&
+         std::any_of(task.dims.k.begin(), task.dims.k.end(),
+                     [&](const ContractionDim& k) { return is_far(task, facts.coefficients[k.variable]); });
 }
 
 bool moves(const IndexMap& map, std::size_t variable) { return map.coefficients[variable] != 0; }
