@@ -642,6 +642,10 @@ std::vector<ContractionTask> tasks_of(const Node& node) {
     auto dims = find_contraction(task.form, shapes, node.result()->type.dtype);
     if (!dims) return {};
     task.dims = std::move(*dims);
+    for (OperandAccess& access : task.form.accesses)
+      for (IndexMap& map : access.index)
+        for (std::size_t v = 0; v < task.form.variables(); ++v)
+          if (task.extent(v) == 1) map.coefficients[v] = 0;  // it moves nothing
     if (task.dims.m.empty() || task.dims.n.empty()) add_unit_variable(task);
     tasks.push_back(std::move(task));
   }
