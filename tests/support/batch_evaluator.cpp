@@ -10,12 +10,7 @@
 #include <type_traits>
 
 #include "ir/diagnostic.h"
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define GRADC_CLONES __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
-#else
-#define GRADC_CLONES
-#endif
+#include "tests/support/clones.h"
 
 namespace gradc::test {
 namespace {

@@ -20,9 +20,6 @@ double tanh(double) GRADC_VECTOR;
 double erf(double) GRADC_VECTOR;
 }
 #endif
-#define GRADC_CLONES __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
-#else
-#define GRADC_CLONES
 #endif
 
 #include "tests/support/elementary_reference.h"
@@ -32,6 +29,8 @@ double erf(double) GRADC_VECTOR;
 #include <cmath>
 #include <cstdio>
 #include <limits>
+
+#include "tests/support/clones.h"
 
 namespace gradc::test {
 namespace {
