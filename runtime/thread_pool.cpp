@@ -5,6 +5,10 @@
 // call, its first chunk that is left, and the end. Its owner takes from the front; who has none left takes from the end
 // of another's. The exchange fails where another call has begun meanwhile, so a worker that wakes late does nothing,
 // and a call waits only for those that took part in it.
+//
+// A system that wakes a thread on the CPU of who wakes it can leave both there, each in the other's way, while another
+// CPU idles. So a worker that finds itself on the CPU of the caller, or of a worker before it, moves away, to any of
+// those that the process may use.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -17,6 +21,9 @@
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
 #endif
 
 namespace gradc::runtime {
@@ -65,7 +72,38 @@ struct Share {
 
 struct alignas(64) Slot {
   std::atomic<std::uint64_t> share{0};
+  std::atomic<int> cpu{-1};  // where its worker last was when a call came
 };
+
+#if defined(__linux__)
+class Places {
+ public:
+  Places() { known_ = sched_getaffinity(0, sizeof allowed_, &allowed_) == 0; }
+
+  static int here() { return sched_getcpu(); }
+
+  // Moves the thread that calls to a CPU that none of the slots before `worker` is on, where there is one.
+  void leave(const std::vector<Slot>& slots, std::size_t worker) const {
+    if (!known_) return;
+    cpu_set_t free = allowed_;
+    for (std::size_t i = 0; i < worker; ++i) {
+      const int taken = slots[i].cpu.load(std::memory_order_relaxed);
+      if (taken >= 0 && taken < CPU_SETSIZE) CPU_CLR(taken, &free);
+    }
+    if (CPU_COUNT(&free) > 0) sched_setaffinity(0, sizeof free, &free);
+  }
+
+ private:
+  cpu_set_t allowed_{};
+  bool known_ = false;
+};
+#else
+class Places {
+ public:
+  static int here() { return -1; }
+  void leave(const std::vector<Slot>&, std::size_t) const {}
+};
+#endif
 
 // The pool and worker whose piece this thread is running.
 thread_local const void* current_pool = nullptr;
@@ -79,6 +117,7 @@ struct ThreadPool::Shared {
   std::atomic<void*> argument{nullptr};
   std::atomic<std::int64_t> pieces{0}, chunks{0};
 
+  const Places places;                               // of the thread that made the pool
   std::vector<Slot> slots;                           // of the workers, the calling thread's first
   alignas(64) std::atomic<std::uint32_t> number{0};  // of the last call
   alignas(64) std::atomic<std::int64_t> done{0};     // chunks of this call
@@ -139,6 +178,17 @@ struct ThreadPool::Shared {
       }
   }
 
+  void stay_apart(std::size_t worker) {
+    const int here = Places::here();
+    slots[worker].cpu.store(here, std::memory_order_relaxed);
+    for (std::size_t i = 0; i < worker; ++i) {
+      if (here < 0 || slots[i].cpu.load(std::memory_order_relaxed) != here) continue;
+      places.leave(slots, worker);
+      slots[worker].cpu.store(Places::here(), std::memory_order_relaxed);
+      return;
+    }
+  }
+
   void serve(std::int64_t worker) {
     current_pool = this;
     current_worker = worker;
@@ -146,6 +196,7 @@ struct ThreadPool::Shared {
     const auto ready = [&] { return number.load() != served || stop.load(); };
     while (!stop.load()) {
       served = number.load();
+      stay_apart(static_cast<std::size_t>(worker));
       work(worker);
       if (spin_until(ready)) continue;
       std::unique_lock lock(sleep);
@@ -157,6 +208,7 @@ struct ThreadPool::Shared {
 
   void publish(gradc_piece run, void* with, std::int64_t count) {
     const std::int64_t needed = std::min(count, kMostChunks);
+    slots[0].cpu.store(Places::here(), std::memory_order_relaxed);
     piece.store(run, std::memory_order_release);
     argument.store(with, std::memory_order_release);
     pieces.store(count, std::memory_order_release);

@@ -13,7 +13,7 @@ namespace gradc::codegen {
 namespace {
 
 constexpr std::int64_t kWorkOfPiece =
-    20000;  // scalar operations that are worth a piece of their own: a few microseconds
+    80000;  // scalar operations that are worth a piece of their own: some microseconds
 constexpr std::int64_t kPiecesPerWorker = 4;
 
 class EntryEmitter {
