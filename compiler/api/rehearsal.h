@@ -34,6 +34,8 @@ class Rehearsal {
   void step() {
     entry_(input_pointers_.data(), output_pointers_.data(), state_.data(), workspace_.data(), nullptr, context_);
   }
+  const runtime::Block& state() const { return state_; }
+  const std::vector<runtime::Block>& outputs() const { return outputs_; }
 
  private:
   gradc_entry entry_;

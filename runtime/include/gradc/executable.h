@@ -74,9 +74,10 @@ class Block {
 };
 
 // A pool of threads that serves the context's parallel_for. The caller is worker 0; `workers - 1` threads are started.
-// Pieces are taken in order from one counter; the threads spin shortly and then sleep. Several threads may call at once
-// (one after the other is served); a call from inside a piece runs its pieces one by one on the same worker.
-// A piece must not throw.
+// Each worker has a share of neighbouring pieces, and takes from others' when its own is done; the threads spin shortly
+// and then sleep. Several threads may call at once (one after the other is served); a call from inside a piece runs its
+// pieces one by one on the same worker. A piece must not throw. On Linux a worker on the CPU of the caller moves to
+// another that the thread which made the pool may use.
 class ThreadPool {
  public:
   explicit ThreadPool(int workers);
