@@ -226,8 +226,8 @@ class Reader {
     if (at != std::string::npos) at = message.find(": ", at);
     if (at == std::string::npos) at = message.find("] ");
     if (at != std::string::npos) message.erase(0, at + 2);
-    if (message.starts_with("syntax error") && (at = message.find(" - ")) != std::string::npos)
-      message.erase(0, at + 3);
+    at = message.starts_with("syntax error") ? message.find(" - ") : std::string::npos;
+    if (at != std::string::npos) message.erase(0, at + 3);
     const std::size_t read = message.find("; last read: "), expected = message.find("; expected ", read);
     if (read != std::string::npos)
       message = message.substr(0, read) + (expected == std::string::npos ? "" : message.substr(expected));

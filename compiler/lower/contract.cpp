@@ -266,7 +266,10 @@ class ContractionKernels {
     const double one = std::max(task_.plan.cost, bytes / kBytesFromBehind) + bytes / kBytesInPassing;
     for (auto [threads, weight] : {std::pair(1, 1.0), std::pair(2, 1.0), std::pair(4, 0.5), std::pair(8, 0.25)}) {
       double share = 0;
-      for (const Pieces& p : pieces) share += static_cast<double>((p.count + threads - 1) / threads * p.padded) / size;
+      for (const Pieces& p : pieces) {
+        const std::int64_t turns = (p.count + threads - 1) / threads;
+        share += static_cast<double>(turns * p.padded) / size;
+      }
       cycles += weight * share * one;
     }
     return cycles;
