@@ -46,8 +46,13 @@ def case(op, operands, results, within=0.0, **attributes):
     CASES.append("\n".join(lines))
 
 
+def drawn(low, high, shape=()):
+    """Uniform in [low, high), with few digits to write out."""
+    return np.round(RANDOM.uniform(low, high, shape), 4)
+
+
 def uniform(*shape, low=-2.0, high=2.0, dtype=np.float64):
-    return RANDOM.uniform(low, high, shape).astype(dtype)
+    return drawn(low, high, shape).astype(dtype)
 
 
 # ---- elementwise: name, function of float64 arrays ----
@@ -226,7 +231,7 @@ def movement():
 
 
 def rearrangement():
-    x = RANDOM.uniform(-2, 2, (2, 1, 3))
+    x = drawn(-2, 2, (2, 1, 3))
     case("squeeze", [x], x.squeeze(1), axis=[-2])
     case("squeeze", [x], x.squeeze())
     case("expand_dims", [x], np.expand_dims(x, (0, -1)), axis=[-1, 0])
@@ -234,7 +239,7 @@ def rearrangement():
     case("stack", [x, -x, 2 * x], np.stack([x, -x, 2 * x], axis=-1), axis=-1)
     case("tile", [x], np.tile(x, (2, 3)), repeats=[2, 3])
     case("tile", [x[0, 0]], np.tile(x[0, 0], (2, 3)), repeats=[2, 3])
-    x = RANDOM.uniform(-2, 2, (4, 5))
+    x = drawn(-2, 2, (4, 5))
     case("roll", [x], np.roll(x, (1, -7), (0, 1)), shift=[1, -7], axis=[0, 1])
     case("pad_reflect", [x], np.pad(x, ((2, 3), (4, 0)), mode="reflect"), low=[2, 4], high=[3, 0])
     case("pad_edge", [x], np.pad(x, ((2, 5), (0, 7)), mode="edge"), low=[2, 0], high=[5, 7])
@@ -356,7 +361,7 @@ def softmaxes():
 
 def activations():
     """By attributes; their plain forms are rows of UNARY."""
-    x = RANDOM.uniform(-4, 4, 15)
+    x = drawn(-4, 4, 15)
     case("leaky_relu", [x], np.where(x > 0, x, 0.25 * x), negative_slope=0.25)
     case("elu", [x], elu(x, 0.5), 1e-15, alpha=0.5)
     tanh_form = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
@@ -368,7 +373,7 @@ def activations():
 
 
 def losses():
-    x, label = RANDOM.uniform(-4, 4, (4, 5)), np.array([0, 3, 4, 2], dtype=np.int32)
+    x, label = drawn(-4, 4, (4, 5)), np.array([0, 3, 4, 2], dtype=np.int32)
     log_p = x - log_sum_exp(x, 1)
     smooth = 0.9 * np.eye(5)[label] + 0.1 / 5
     case("softmax_cross_entropy", [x, label], -(smooth * log_p).sum(axis=1), 1e-14, label_smoothing=0.1)
@@ -383,11 +388,11 @@ def losses():
     # The scores of cat, car and frog of CS231n's lecture 3: 2.9, 0 and 12.9.
     cs231n = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])
     case("multiclass_hinge", [cs231n, np.array([0, 1, 2], dtype=np.int32)], np.array([2.9, 0.0, 12.9]), 1e-14)
-    sign = np.where(RANDOM.uniform(-1, 1, (4, 5)) > 0, 1.0, -1.0)
+    sign = np.where(drawn(-1, 1, (4, 5)) > 0, 1.0, -1.0)
     case("binary_hinge", [x, sign], np.maximum(0, 1 - sign * x), 1e-15)
     case("binary_hinge", [x, np.asarray(-1.0)], np.maximum(0, 0.5 + x), 1e-15, margin=0.5)
     case("perceptron_loss", [x, sign], np.maximum(0, -sign * x), 1e-15)
-    target = RANDOM.uniform(0, 1, (4, 5))
+    target = drawn(0, 1, (4, 5))
     p = sigmoid(x)
     case("binary_cross_entropy_with_logits", [x, target], -target * np.log(p) - (1 - target) * np.log1p(-p), 1e-14)
     extreme = np.array([800.0, -800.0, 40.0, -40.0])
@@ -408,7 +413,7 @@ def losses():
 
 
 def moments():
-    x = RANDOM.uniform(-2, 2, (3, 4, 5))
+    x = drawn(-2, 2, (3, 4, 5))
     for axis in [(0, 2), (1,)]:
         case("variance", [x], x.var(axis=axis), 1e-14, axis=list(axis))
         case("variance", [x], x.var(axis=axis, keepdims=True, ddof=1), 1e-14, axis=list(axis), keep=True, ddof=1)
@@ -423,7 +428,7 @@ def moments():
 
 
 def normalizations():
-    x = RANDOM.uniform(-2, 2, (2, 6, 3, 2))
+    x = drawn(-2, 2, (2, 6, 3, 2))
     standard = lambda v, axis, epsilon: (v - v.mean(axis=axis, keepdims=True)) / np.sqrt(v.var(axis=axis, keepdims=True) + epsilon)
     case("standardize", [x], standard(x, -1, 1e-5), 1e-13)
     case("standardize", [x], standard(x, (1, 3), 0.5), 1e-14, axis=[1, 3], epsilon=0.5)
@@ -440,7 +445,7 @@ def normalizations():
 
 
 def resizes():
-    x = RANDOM.uniform(-2, 2, (2, 3, 4, 2))
+    x = drawn(-2, 2, (2, 3, 4, 2))
     case("upsample_nearest", [x], x.repeat(3, axis=2), scale=[3, 1])
     # Linear: the middle of each small cell, in units of the large ones, held within the outermost middles.
     for scale in [[2, 2], [3, 1], [4, 5]]:
@@ -452,19 +457,19 @@ def resizes():
             weight = (at - low).reshape([-1 if d == axis else 1 for d in range(4)])
             y = y.take(low, axis=axis) * (1 - weight) + y.take(high, axis=axis) * weight
         case("upsample_linear", [x], y, 1e-15, scale=scale)
-    share = RANDOM.uniform(0, 1, 2)
+    share = drawn(0, 1, 2)
     case("mixup", [x, share], x * share[:, None, None, None] + x[::-1] * (1 - share)[:, None, None, None], 1e-15)
 
 
 def slices():
-    x = RANDOM.uniform(-2, 2, (6, 5))
+    x = drawn(-2, 2, (6, 5))
     case("split", [x], [x[:2], x[2:4], x[4:]], parts=3)
     case("split", [x], [x[:, :1], x[:, 1:1], x[:, 1:]], sizes=[1, 0, 4], axis=1)
     at = np.array([2, 1], dtype=np.int32)
     case("dynamic_slice", [x, at], x[1:4, 2:4], axis=[1, 0], size=[2, 3])
     case("dynamic_slice", [x, np.asarray(5, dtype=np.int64)], x[2:], size=[4])  # moved inside
     case("dynamic_slice", [x, np.asarray(-3, dtype=np.int32)], x[:, :2], axis=[1], size=[2])
-    update, y = RANDOM.uniform(-2, 2, (3, 2)), x.copy()
+    update, y = drawn(-2, 2, (3, 2)), x.copy()
     y[1:4, 2:4] = update
     case("dynamic_update_slice", [x, update, at], y, axis=[1, 0])
     y = x.copy()
@@ -473,7 +478,7 @@ def slices():
 
 
 def cumulations():
-    x = RANDOM.uniform(-2, 2, (3, 40))
+    x = drawn(-2, 2, (3, 40))
     n = RANDOM.integers(-9, 9, (2, 21)).astype(np.int32)
     flip = lambda v: v[:, ::-1]
     for name, function, none in [("cumulative_sum", np.cumsum, 0), ("cumulative_product", np.cumprod, 1), ("cumulative_max", np.maximum.accumulate, -np.inf),
@@ -499,12 +504,12 @@ def sorts():
     case("argsort", [ties], down.astype(np.int32), descending=True)
     case("sort", [ties], np.take_along_axis(ties, down, 1), descending=True)
     case("top_k", [ties], [np.take_along_axis(ties, down, 1)[:, :3], down[:, :3].astype(np.int32)], k=3)
-    x, n = RANDOM.uniform(-2, 2, (2, 33, 3)), RANDOM.integers(-5, 5, 40).astype(np.int64)
+    x, n = drawn(-2, 2, (2, 33, 3)), RANDOM.integers(-5, 5, 40).astype(np.int64)
     case("sort", [x], np.sort(x, axis=1), axis=1)
     case("argsort", [n], np.argsort(n, kind="stable").astype(np.int32))
     low = np.argsort(x, axis=1)[:, :4]
     case("top_k", [x], [np.take_along_axis(x, low, 1), low.astype(np.int32)], k=4, axis=1, smallest=True)
-    index, updates = RANDOM.integers(-1, 5, (4, 3)).astype(np.int32), RANDOM.uniform(-2, 2, (4, 3))
+    index, updates = RANDOM.integers(-1, 5, (4, 3)).astype(np.int32), drawn(-2, 2, (4, 3))
     for axis in [0, 1]:
         total = np.zeros((4, 3) if axis == 0 else (4, 4))
         for i, j in np.ndindex(4, 3):
@@ -524,7 +529,7 @@ def einsums():
         ("i,j->ji", [(2,), (3,)]),
         ("ab,cb->", [(2, 3), (4, 3)]),
     ]:
-        operands = [RANDOM.uniform(-2, 2, shape) for shape in shapes]
+        operands = [drawn(-2, 2, shape) for shape in shapes]
         case("einsum", operands, np.asarray(np.einsum(equation, *operands)), 1e-14, equation=f'"{equation}"')
 
 
@@ -560,13 +565,13 @@ def random_numbers():
 
 def diagonals():
     for equation, shapes in [("ii", [(3, 3)]), ("ii->i", [(4, 4)]), ("iji,i->ij", [(3, 2, 3), (3,)]), ("iii,ij->j", [(2, 2, 2), (2, 5)])]:
-        operands = [RANDOM.uniform(-2, 2, shape) for shape in shapes]
+        operands = [drawn(-2, 2, shape) for shape in shapes]
         case("einsum", operands, np.asarray(np.einsum(equation, *operands)), 1e-14, equation=f'"{equation}"')
     case("einsum", [np.array([[1.5, np.nan], [np.inf, 2.5]])], np.asarray(4.0), equation='"ii"')
 
 
 def broadcast_picks():
-    x = RANDOM.uniform(-2, 2, (2, 3, 5))
+    x = drawn(-2, 2, (2, 3, 5))
     index = np.array([[[2], [0], [1], [1]], [[0], [0], [2], [1]]], dtype=np.int32)
     case("take_along_axis", [x, index], np.take_along_axis(x, index, axis=1), axis=1)
     index = np.array([[2, 0], [1, 1], [0, 2]], dtype=np.int64)
