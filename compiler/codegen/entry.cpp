@@ -12,8 +12,8 @@
 namespace gradc::codegen {
 namespace {
 
-constexpr std::int64_t kWorkOfPiece =
-    80000;  // scalar operations that are worth a piece of their own: some microseconds
+// Scalar operations that are worth a piece of their own: some microseconds, where a message between cores takes one.
+constexpr std::int64_t kWorkOfPiece = 80000;
 constexpr std::int64_t kPiecesPerWorker = 4;
 
 class EntryEmitter {

@@ -149,13 +149,9 @@ class ContractionKernels {
     }
     if (!task_.form.result.empty())
       for (std::size_t d = 0; d < strides.size(); ++d) result_base_ += strides[d] * task_.form.result[d].offset;
-    auto continues = [&](const TileDim& dim) {
-      return !dim.around ||
-             result_coefficients_[dim.around->variable] == result_coefficients_[dim.variable] * dim.inner();
-    };
     direct_ = results_.size() == 1 && results_[0] == value && result_coefficients_[task_.plan.lane.variable] == 1 &&
-              continues(task_.plan.row) && continues(task_.plan.lane) && task_.plan.lanes.size() == 1 &&
-              task_.plan.lanes[0].size == task_.plan.lanes[0].padded;
+              task_.plan.row.even(result_coefficients_) && task_.plan.lane.even(result_coefficients_) &&
+              task_.plan.lanes.size() == 1 && task_.plan.lanes[0].size == task_.plan.lanes[0].padded;
   }
 
   void plan_depth() {
@@ -181,7 +177,7 @@ class ContractionKernels {
     // Where both operands are met again by the taps of a kernel, by many tiles, a block of lanes stays in the
     // first-level cache.
     const std::size_t slowest = task_.dims.k.front().variable;
-    const std::int64_t taps = product(task_.plan.outer_m) * product(task_.plan.outer_n);
+    const std::int64_t taps = task_.plan.taps();
     std::int64_t tiles = taps;
     for (const Pieces& p : task_.plan.rows) tiles += (p.count - 1) * taps;
     if (taps > 1 && tiles >= 8 && task_.facts[0].moves_alone(slowest) && task_.facts[1].moves_alone(slowest))

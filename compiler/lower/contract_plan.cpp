@@ -15,11 +15,19 @@ double OperandFacts::elements_met() const {
   return n;
 }
 
+namespace {
+
+// Whether this variable moves the index, and no other.
+bool is_alone(const IndexMap& map, std::size_t variable) {
+  return map.coefficients[variable] != 0 && std::count(map.coefficients.begin(), map.coefficients.end(), 0) ==
+                                                static_cast<std::ptrdiff_t>(map.coefficients.size()) - 1;
+}
+
+}  // namespace
+
 bool OperandFacts::moves_alone(std::size_t variable) const {
-  return std::any_of(access->index.begin(), access->index.end(), [&](const IndexMap& map) {
-    return map.coefficients[variable] != 0 && std::count(map.coefficients.begin(), map.coefficients.end(), 0) ==
-                                                  static_cast<std::ptrdiff_t>(map.coefficients.size()) - 1;
-  });
+  return std::any_of(access->index.begin(), access->index.end(),
+                     [&](const IndexMap& map) { return is_alone(map, variable); });
 }
 
 bool OperandFacts::continues(const ContractionDim& around, const ContractionDim& inner) const {
@@ -35,10 +43,7 @@ bool OperandFacts::continues(const ContractionDim& around, const ContractionDim&
 std::optional<std::size_t> OperandFacts::own_dimension(std::size_t variable, std::int64_t extent) const {
   for (std::size_t d = 0; d < access->index.size(); ++d) {
     const IndexMap& map = access->index[d];
-    bool alone = map.coefficients[variable] == 1 && map.offset == 0 &&
-                 std::count(map.coefficients.begin(), map.coefficients.end(), 0) ==
-                     static_cast<std::ptrdiff_t>(map.coefficients.size()) - 1;
-    if (alone && shape[d] == extent) return d;
+    if (is_alone(map, variable) && map.coefficients[variable] == 1 && map.offset == 0 && shape[d] == extent) return d;
   }
   return std::nullopt;
 }
@@ -217,11 +222,8 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
           place_lanes(plan, operands[b], batch * depth * static_cast<double>(product(n)));
           place_rows(plan, operands[a], contraction, batch * depth * static_cast<double>(product(m)));
           double results = batch * static_cast<double>(product(m) * product(n));
-          auto apart = [&](const TileDim& dim) {
-            return dim.around &&
-                   result_coefficients[dim.around->variable] != result_coefficients[dim.variable] * dim.inner();
-          };
-          plan.cost += results * (apart(row) || apart(lane)                      ? kScatteredStore
+          const bool together = row.even(result_coefficients) && lane.even(result_coefficients);
+          plan.cost += results * (!together                                      ? kScatteredStore
                                   : result_coefficients[plan.lane.variable] == 1 ? kStore
                                                                                  : kTransposedStore);
           if (is_better(plan, best, operands)) best = plan;

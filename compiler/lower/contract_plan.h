@@ -53,6 +53,10 @@ struct TileDim {
   std::optional<ContractionDim> around;
 
   std::int64_t inner() const { return around ? extent / around->extent : extent; }
+  // Whether one step moves evenly through both, by these coefficients of every form variable.
+  bool even(const std::vector<std::int64_t>& coefficients) const {
+    return !around || coefficients[around->variable] == coefficients[variable] * inner();
+  }
 };
 
 struct ContractionPlan {
@@ -62,6 +66,9 @@ struct ContractionPlan {
   std::vector<Pieces> rows, lanes;  // of `row` and `lane`
   Placing rows_placing = Placing::in_place, lanes_placing = Placing::in_place;
   double cost = 0;  // estimated cycles
+
+  // Tiles that meet the same rows and lanes, moved: those of a convolution's kernel.
+  std::int64_t taps() const { return product(outer_m) * product(outer_n); }
 };
 
 ContractionPlan plan_contraction(const Contraction& contraction, const OperandFacts (&operands)[2],

@@ -115,8 +115,7 @@ bool rows_alias(const ContractionTask& task, const OperandFacts& facts) {
 // A block of lanes that very many rows meet is spread over the second-level cache by any far step.
 bool lanes_alias(const ContractionTask& task, const OperandFacts& facts) {
   if (task.plan.row.extent >= 64 && depth_is_far(task, facts)) return true;
-  const bool taps = product(task.plan.outer_m) * product(task.plan.outer_n) > 1;
-  return !taps && task.plan.row.extent >= 256 && product(task.dims.k) >= 64 &&
+  return task.plan.taps() == 1 && task.plan.row.extent >= 256 && product(task.dims.k) >= 64 &&
          std::any_of(task.dims.k.begin(), task.dims.k.end(),
                      [&](const ContractionDim& k) { return is_far(task, facts.coefficients[k.variable]); });
 }
