@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "compiler/analysis/strides.h"
+#include "compiler/lower/contract_loops.h"
 #include "compiler/lower/nest.h"
 #include "compiler/lower/walk.h"
 
@@ -42,18 +43,6 @@ std::vector<Range> reach_of(const ContractionTask& task, const OperandAccess& ac
   }
   return reach;
 }
-
-// A loop of the kernel: a whole dimension, or the pieces of the row or lane dimension.
-struct TileLoop {
-  enum class Of : std::uint8_t { dim, row, lane } of = Of::dim;
-  TileDim dim;
-  std::vector<Pieces> pieces;
-};
-
-// A level of the depth that tiles walk, after merging: its extent and the rows operand's step.
-struct DepthDim {
-  std::int64_t extent, a;
-};
 
 // What an element of the value that follows the contraction is, in the coordinates of the contraction's result.
 std::optional<Coordinates> follow(Engine& engine, Buffers& buffers, const Value* value, const Value* from,
@@ -95,14 +84,13 @@ class ContractionKernels {
       : lowering_(lowering), task_(task), results_(std::move(results)) {}
 
   void run() {
-    plan_direct();
     if (!task_.empty) {
       rows_ = place_rows_operand(lowering_, task_);
       for (const Pieces& pieces : task_.plan.lanes) lanes_.push_back(place_lanes_operand(lowering_, task_, pieces));
-      plan_depth();
     }
-    plan_loops();
-    const TileLoop& first = loops_[0];
+    const bool alone = results_.size() == 1 && results_[0] == task_.node->result();
+    loops_ = plan_loops(task_, alone, rows_, lanes_, lowering_.target());
+    const TileLoop& first = loops_.around[0];
     if (first.of == TileLoop::Of::dim) {
       kernel(0);
     } else {
@@ -123,176 +111,8 @@ class ContractionKernels {
     Affine first_lane() const { return lane_block * lane->padded + affine_constant(lane->start); }
   };
 
-  // A dimension of the accumulators that live at once: a loop inside the cuts, rows, columns.
-  struct Held {
-    TileLoop::Of of;
-    std::size_t variable;
-    bool inside;                  // all of the dimension; else the pieces of one round
-    std::int64_t extent, stored;  // elements of the result, and with those that only fill up registers
-    std::int64_t stride, result;  // from one to the next, in scratch and in the result
-  };
-
   DType type() const { return task_.node->result()->type.dtype; }
   std::int64_t element_bytes() const { return byte_size(type()); }
-
-  // The result itself takes the tiles where it alone is wanted, its rows are whole and their elements neighbours.
-  void plan_direct() {
-    const Value* value = task_.node->result();
-    std::vector<std::int64_t> strides = row_major_strides(sizes(value->type.shape));
-    result_coefficients_.assign(task_.form.variables(), 0);
-    for (std::size_t d = 0; d < strides.size(); ++d) {
-      if (task_.form.result.empty())
-        result_coefficients_[d] += strides[d];
-      else
-        for (std::size_t v = 0; v < task_.form.domain.size(); ++v)
-          result_coefficients_[v] += strides[d] * task_.form.result[d].coefficients[v];
-    }
-    if (!task_.form.result.empty())
-      for (std::size_t d = 0; d < strides.size(); ++d) result_base_ += strides[d] * task_.form.result[d].offset;
-    direct_ = results_.size() == 1 && results_[0] == value && result_coefficients_[task_.plan.lane.variable] == 1 &&
-              task_.plan.row.even(result_coefficients_) && task_.plan.lane.even(result_coefficients_) &&
-              task_.plan.lanes.size() == 1 && task_.plan.lanes[0].size == task_.plan.lanes[0].padded;
-  }
-
-  void plan_depth() {
-    for (const ContractionDim& dim : task_.dims.k) {
-      DepthDim next{dim.extent, rows_.coefficients[dim.variable]};
-      bool merge = !depth_.empty() && depth_.back().a == next.a * next.extent;
-      for (const Panel& lanes : lanes_) {
-        std::int64_t inner = lanes.coefficients[dim.variable];
-        merge = merge && lane_step(lanes, depth_.size() - 1) == inner * next.extent;
-      }
-      if (merge) {
-        depth_.back().extent *= next.extent;
-        depth_.back().a = next.a;
-        depth_variables_.back() = dim.variable;
-      } else {
-        depth_.push_back(next);
-        depth_variables_.push_back(dim.variable);
-      }
-    }
-    std::int64_t widest = 0;
-    for (const Pieces& lane : task_.plan.lanes) widest = std::max(widest, lane.padded);
-    std::int64_t most = std::max<std::int64_t>(64, lowering_.target().l2_bytes / 8 / (widest * element_bytes()));
-    // Where both operands are met again by the taps of a kernel, by many tiles, a block of lanes stays in the
-    // first-level cache.
-    const std::size_t slowest = task_.dims.k.front().variable;
-    const std::int64_t taps = task_.plan.taps();
-    std::int64_t tiles = taps;
-    for (const Pieces& p : task_.plan.rows) tiles += (p.count - 1) * taps;
-    if (taps > 1 && tiles >= 8 && task_.facts[0].moves_alone(slowest) && task_.facts[1].moves_alone(slowest))
-      most =
-          std::min(most, std::max<std::int64_t>(192, lowering_.target().l1_bytes * 2 / 3 / (widest * element_bytes())));
-    std::int64_t whole = 1;
-    for (const DepthDim& d : depth_) whole *= d.extent;
-    if (whole <= 2 * most && depth_.size() <= 4) return;
-    // The first dimension that is cut, and its cut: what stands behind it is walked whole.
-    std::int64_t behind = 1;
-    cut_ = depth_.size();
-    while (cut_ > 0 && behind * depth_[cut_ - 1].extent <= most && depth_.size() - cut_ < 3)
-      behind *= depth_[--cut_].extent;
-    if (cut_ == 0) cut_ = 1, behind /= depth_[0].extent;
-    --cut_;
-    chunk_ = std::clamp<std::int64_t>(most / behind, 1, depth_[cut_].extent);
-    const std::int64_t cuts = (depth_[cut_].extent + chunk_ - 1) / chunk_;
-    chunk_ = (depth_[cut_].extent + cuts - 1) / cuts;
-    blocked_ = true;
-  }
-
-  std::int64_t lane_step(const Panel& lanes, std::size_t d) const { return lanes.coefficients[depth_variables_[d]]; }
-
-  void plan_loops() {
-    std::vector<TileLoop> all;
-    auto add = [&](const std::vector<ContractionDim>& dims) {
-      for (const ContractionDim& dim : dims) all.push_back({TileLoop::Of::dim, {dim.variable, dim.extent, {}}, {}});
-    };
-    add(task_.dims.batch);
-    add(task_.plan.outer_m);
-    TileLoop row{TileLoop::Of::row, task_.plan.row, task_.plan.rows};
-    TileLoop lane{TileLoop::Of::lane, task_.plan.lane, task_.plan.lanes};
-    add(task_.plan.outer_n);
-    std::int64_t depth = product(task_.dims.k);
-    // A block of lanes stays in the cache while all rows pass, where those are few, or where all blocks together would
-    // not stay: a step of the depth moves more lanes than rows.
-    std::int64_t cache = lowering_.target().l2_bytes;
-    bool rows_stay = task_.plan.row.extent * depth * element_bytes() <= cache / 2 ||
-                     task_.plan.lane.extent * depth * element_bytes() > cache * 3 / 4;
-    all.push_back(rows_stay ? lane : row);
-    all.push_back(rows_stay ? row : lane);
-    auto apart = [&](const TileLoop& loop) { return loop.dim.around && !direct_; };
-    auto best = std::min_element(all.begin(), all.end(), [&](const TileLoop& x, const TileLoop& y) {
-      return apart(x) == apart(y) ? cycles_outside(x) < cycles_outside(y) : apart(y);
-    });
-    std::rotate(all.begin(), best, best + 1);
-    std::stable_partition(all.begin() + 1, all.end(), [&](const TileLoop& loop) { return !apart(loop); });
-    loops_ = std::move(all);
-    plan_inside();
-    // What the epilogue takes apart is whole in scratch: the last loops.
-    const auto whole = static_cast<std::size_t>(std::find_if(loops_.begin() + 1, loops_.end(), apart) - loops_.begin());
-    inside_ = std::min(inside_, whole);
-    if (blocked_ || direct_ || task_.empty) return;
-    // Accumulators of several tiles live at once where the epilogue then gives lanes neighbours.
-    const std::size_t inside = std::exchange(inside_, whole);
-    hold(0);
-    const std::int64_t alone = neighbours();
-    if (alone >= lowering_.lanes(type())) return;
-    inside_ = inside;
-    hold(0);
-    if (neighbours() < 2 * alone) inside_ = whole;
-  }
-
-  // Cycles of the whole contraction with this loop outside, for 1, 2, 4 and 8 threads, the more of them the less it
-  // counts. They share its rounds; kinds of pieces are kernels of their own, one after another. Each round fetches
-  // every operand again from behind the second-level cache unless it is small, or the round has its own part of it:
-  // while tiles run, but not for nothing.
-  double cycles_outside(const TileLoop& loop) const {
-    constexpr double kBytesFromBehind = 16, kBytesInPassing = 64;  // a cycle
-    std::vector<Pieces> pieces = loop.pieces;
-    if (loop.of == TileLoop::Of::dim) pieces = {{0, loop.dim.extent, 1, 1}};
-    double rounds = 0, size = 0, cycles = 0, bytes = 0;
-    for (const Pieces& p : pieces) {
-      rounds += static_cast<double>(p.count);
-      size += static_cast<double>(p.count * p.padded);
-    }
-    for (const OperandFacts& facts : task_.facts) {
-      const double all = facts.elements_met() * static_cast<double>(element_bytes());
-      const bool stays = all <= static_cast<double>(lowering_.target().l2_bytes) / 2;
-      bytes += stays || facts.moves_alone(loop.dim.variable) ? all : all * rounds;
-    }
-    const double one = std::max(task_.plan.cost, bytes / kBytesFromBehind) + bytes / kBytesInPassing;
-    for (auto [threads, weight] : {std::pair(1, 1.0), std::pair(2, 1.0), std::pair(4, 0.5), std::pair(8, 0.25)}) {
-      double share = 0;
-      for (const Pieces& p : pieces) {
-        const std::int64_t turns = (p.count + threads - 1) / threads;
-        share += static_cast<double>(turns * p.padded) / size;
-      }
-      cycles += weight * share * one;
-    }
-    return cycles;
-  }
-
-  // As many loops as scratch has room for run inside the cuts of the depth.
-  void plan_inside() {
-    inside_ = loops_.size();
-    if (direct_ && !blocked_) return;
-    std::int64_t room = lowering_.target().l2_bytes * 5 / 8 / element_bytes(), held = 1;
-    auto span = [&](const TileLoop& loop) {
-      if (loop.of == TileLoop::Of::dim) return loop.dim.extent;
-      std::int64_t sum = 0;
-      for (const Pieces& p : loop.pieces) sum += p.count * p.padded;
-      return sum;
-    };
-    if (!direct_) held = task_.plan.rows[0].padded * task_.plan.lanes[0].padded;
-    while (inside_ > 1) {
-      const TileLoop& loop = loops_[inside_ - 1];
-      std::int64_t grown =
-          held * (loop.of == TileLoop::Of::dim ? loop.dim.extent
-                                               : (span(loop) + loop.pieces[0].padded - 1) / loop.pieces[0].padded);
-      if (!direct_ && grown > room) break;
-      held = grown;
-      --inside_;
-    }
-  }
 
   // One kernel; the outermost loop runs over one kind of pieces.
   void kernel(std::size_t kind) {
@@ -300,71 +120,22 @@ class ContractionKernels {
     Engine engine(writer, lowering_.buffers());
     w_ = &writer;
     engine_ = &engine;
-    hold(kind);
-    scratch_ = direct_ ? lowering_.reserve(task_.node->result()) : -1;
-    if (!direct_) scratch_ = lowering_.buffers().add_worker("tile", type(), scratch_elements_);
+    accumulators_ = loops_.accumulators(task_.plan, kind);
+    scratch_ = loops_.direct ? lowering_.reserve(task_.node->result()) : -1;
+    if (!loops_.direct) scratch_ = lowering_.buffers().add_worker("tile", type(), accumulators_.elements);
     Place place;
     place.variables.assign(task_.form.variables(), Coordinate{});
-    visit(0, inside_, place, static_cast<int>(kind), [&](Place& outer) {
-      if (task_.empty || blocked_) clear(outer);
-      if (blocked_)
+    visit(0, loops_.inside, place, static_cast<int>(kind), [&](Place& outer) {
+      if (task_.empty || loops_.blocked) clear(outer);
+      if (loops_.blocked)
         depth_blocks(outer);
       else if (!task_.empty)
-        inner_loops(outer, [&](Place& p) { tile(p, {}, depth_, false); });
-      if (!direct_) epilogue(outer);
+        inner_loops(outer, [&](Place& p) { tile(p, {}, loops_.depth, false); });
+      if (!loops_.direct) epilogue(outer);
     });
     Kernel done = writer.finish();
     shape_nest(done);
     lowering_.add(std::move(done), task_.node->result());
-  }
-
-  // The accumulators of a round, in the order of the result but for the columns of tiles, which are innermost.
-  void hold(std::size_t kind) {
-    held_.clear();
-    for (std::size_t i = 0; i < loops_.size(); ++i) {
-      const TileLoop& loop = loops_[i];
-      const bool inside = i >= inside_;
-      if (loop.of == TileLoop::Of::dim) {
-        if (inside)
-          held_.push_back({loop.of, loop.dim.variable, true, loop.dim.extent, loop.dim.extent, 0,
-                           result_coefficients_[loop.dim.variable]});
-        continue;
-      }
-      Held held{loop.of,
-                loop.dim.variable,
-                inside,
-                inside ? loop.dim.extent : 0,
-                0,
-                0,
-                result_coefficients_[loop.dim.variable]};
-      for (std::size_t g = 0; g < loop.pieces.size(); ++g) {
-        const Pieces& p = loop.pieces[g];
-        if (i == 0 && g != kind) continue;
-        held.stored = inside ? held.stored + p.count * p.padded : std::max(held.stored, p.padded);
-        if (!inside) held.extent = std::max(held.extent, p.size);
-      }
-      held_.push_back(held);
-    }
-    std::stable_sort(held_.begin(), held_.end(), [](const Held& a, const Held& b) {
-      const bool column = a.of == TileLoop::Of::lane, other = b.of == TileLoop::Of::lane;
-      return column != other ? other : a.result > b.result;
-    });
-    scratch_elements_ = 1;
-    for (std::size_t i = held_.size(); i-- > 0; scratch_elements_ *= held_[i].stored)
-      held_[i].stride = scratch_elements_;
-    if (direct_) return;
-    for (const TileDim* dim : {&task_.plan.row, &task_.plan.lane}) {
-      if (!dim->around) continue;
-      auto inner = std::find_if(held_.begin(), held_.end(), [&](const Held& h) { return h.variable == dim->variable; });
-      inner->extent = inner->stored = dim->inner();
-      const std::int64_t extent = dim->around->extent;
-      held_.insert(inner, {TileLoop::Of::dim, dim->around->variable, true, extent, extent,
-                           inner->stride * inner->extent, result_coefficients_[dim->around->variable]});
-    }
-  }
-
-  const Held& held(TileLoop::Of of) const {
-    return *std::find_if(held_.begin(), held_.end(), [&](const Held& h) { return h.of == of; });
   }
 
   // Runs f inside the loops [from, to), for every kind of piece; the first loop takes one kind only.
@@ -374,7 +145,7 @@ class ContractionKernels {
       f(place);
       return;
     }
-    const TileLoop& loop = loops_[from];
+    const TileLoop& loop = loops_.around[from];
     if (loop.of == TileLoop::Of::dim) {
       int v = w_->open(loop.dim.extent);
       place.variables[loop.dim.variable] = coordinate(affine_variable(v));
@@ -403,13 +174,13 @@ class ContractionKernels {
 
   template <class F>
   void inner_loops(const Place& outer, F f) {
-    visit(inside_, loops_.size(), outer, -1, f);
+    visit(loops_.inside, loops_.around.size(), outer, -1, f);
   }
 
   // Where a tile's accumulators lie in scratch.
   Affine scratch_at(const Place& p) const {
     Affine at;
-    for (const Held& h : held_) {
+    for (const Held& h : accumulators_.held) {
       if (!h.inside) continue;
       const Affine first = h.of == TileLoop::Of::row    ? p.first_row()
                            : h.of == TileLoop::Of::lane ? p.first_lane()
@@ -420,10 +191,10 @@ class ContractionKernels {
   }
 
   Affine result_at(const Place& p) const {
-    Affine at = affine_constant(result_base_);
+    Affine at = affine_constant(loops_.result_base);
     for (std::size_t v = 0; v < task_.form.domain.size(); ++v)
-      at = at + p.variables[v].affine * result_coefficients_[v];
-    return at + p.first_row() * result_coefficients_[task_.plan.row.variable] + p.first_lane();
+      at = at + p.variables[v].affine * loops_.result_coefficients[v];
+    return at + p.first_row() * loops_.result_coefficients[task_.plan.row.variable] + p.first_lane();
   }
 
   void tile(const Place& p, const Affine (&at)[2], const std::vector<DepthDim>& depth, bool accumulate) {
@@ -446,12 +217,13 @@ class ContractionKernels {
     t.a_base = t.a_base + p.first_row() * row_step;
     t.b_base = t.b_base + p.lane_block * lanes.block;
     t.a_row = row_step;
-    t.c_base = direct_ ? result_at(p) : scratch_at(p);
-    t.c_row = direct_ ? result_coefficients_[task_.plan.row.variable] : held(TileLoop::Of::row).stride;
+    t.c_base = loops_.direct ? result_at(p) : scratch_at(p);
+    t.c_row = loops_.direct ? loops_.result_coefficients[task_.plan.row.variable]
+                            : accumulators_.of(TileLoop::Of::row).stride;
     for (const DepthDim& d : depth) {
       // The lanes operand's step is that of its own kind of panel.
-      std::size_t which = static_cast<std::size_t>(&d - depth.data()) + (blocked_ ? cut_ : 0);
-      t.depth.push_back({d.extent, d.a, lane_step(lanes, which)});
+      std::size_t which = static_cast<std::size_t>(&d - depth.data()) + (loops_.blocked ? loops_.cut : 0);
+      t.depth.push_back({d.extent, d.a, loops_.lane_step(lanes, which)});
     }
     w_->tile(std::move(t));
   }
@@ -460,30 +232,32 @@ class ContractionKernels {
   void depth_blocks(const Place& outer) {
     Affine a_at;
     std::vector<std::pair<std::size_t, Affine>> steps;
-    for (std::size_t d = 0; d < cut_; ++d) {
-      Affine v = affine_variable(w_->open(depth_[d].extent));
-      a_at = a_at + v * depth_[d].a;
+    for (std::size_t d = 0; d < loops_.cut; ++d) {
+      Affine v = affine_variable(w_->open(loops_.depth[d].extent));
+      a_at = a_at + v * loops_.depth[d].a;
       steps.emplace_back(d, v);
     }
-    std::int64_t whole = depth_[cut_].extent / chunk_, rest = depth_[cut_].extent % chunk_;
+    std::int64_t whole = loops_.depth[loops_.cut].extent / loops_.chunk,
+                 rest = loops_.depth[loops_.cut].extent % loops_.chunk;
     auto block = [&](Affine start, std::int64_t extent) {
-      std::vector<DepthDim> depth(depth_.begin() + static_cast<std::ptrdiff_t>(cut_), depth_.end());
+      std::vector<DepthDim> depth(loops_.depth.begin() + static_cast<std::ptrdiff_t>(loops_.cut), loops_.depth.end());
       depth[0].extent = extent;
       inner_loops(outer, [&](Place& p) {
-        Affine at[2] = {a_at + start * depth_[cut_].a, start * lane_step(lanes_[p.lane_kind], cut_)};
-        for (auto& [d, v] : steps) at[1] = at[1] + v * lane_step(lanes_[p.lane_kind], d);
+        Affine at[2] = {a_at + start * loops_.depth[loops_.cut].a,
+                        start * loops_.lane_step(lanes_[p.lane_kind], loops_.cut)};
+        for (auto& [d, v] : steps) at[1] = at[1] + v * loops_.lane_step(lanes_[p.lane_kind], d);
         tile(p, at, depth, true);
       });
     };
     if (whole > 1) {
       Affine v = affine_variable(w_->open(whole));
-      block(v * chunk_, chunk_);
+      block(v * loops_.chunk, loops_.chunk);
       w_->close();
     } else {
-      block(affine_constant(0), chunk_);
+      block(affine_constant(0), loops_.chunk);
     }
-    if (rest > 0) block(affine_constant(whole * chunk_), rest);
-    for (std::size_t d = 0; d < cut_; ++d) w_->close();
+    if (rest > 0) block(affine_constant(whole * loops_.chunk), rest);
+    for (std::size_t d = 0; d < loops_.cut; ++d) w_->close();
   }
 
   int open(std::int64_t extent, bool vector) {
@@ -503,30 +277,17 @@ class ContractionKernels {
 
   void clear(const Place& outer) {
     auto zero = [&](const Affine& at) { w_->store(accumulator(at), w_->number(type(), 0)); };
-    if (!direct_) {
-      zero(affine_variable(open(scratch_elements_, true)));
+    if (!loops_.direct) {
+      zero(affine_variable(open(accumulators_.elements, true)));
       w_->close();
       return;
     }
     inner_loops(outer, [&](Place& p) {
       const Affine row = affine_variable(open(p.row->size, false)), column = affine_variable(open(p.lane->size, true));
-      zero(result_at(p) + row * result_coefficients_[task_.plan.row.variable] + column);
+      zero(result_at(p) + row * loops_.result_coefficients[task_.plan.row.variable] + column);
       w_->close();
       w_->close();
     });
-  }
-
-  // How many neighbours in the result the held dimensions make, which are evenly spread in scratch.
-  std::int64_t neighbours() const {
-    std::vector<Held> near = held_;
-    std::stable_sort(near.begin(), near.end(), [](const Held& a, const Held& b) { return a.result < b.result; });
-    std::int64_t run = 1, stride = 0;
-    for (const Held& h : near) {
-      if (h.result != run || (run > 1 && h.stride != stride)) continue;
-      run *= h.extent;
-      stride = h.stride * h.extent;
-    }
-    return run;
   }
 
   // A loop of the epilogue: over a held dimension, or over blocks of it or within them.
@@ -539,8 +300,8 @@ class ContractionKernels {
   // lanes fetch from rows of scratch: in blocks that stay in the first-level cache.
   std::vector<EpilogueLoop> epilogue_loops(const Place& outer) const {
     std::vector<EpilogueLoop> loops;
-    const bool by_result = neighbours() * 2 >= lowering_.lanes(type());
-    for (const Held& h : held_) {
+    const bool by_result = accumulators_.neighbours() * 2 >= lowering_.lanes(type());
+    for (const Held& h : accumulators_.held) {
       std::int64_t extent = h.extent;
       if (!h.inside) extent = h.of == TileLoop::Of::row ? outer.row->size : outer.lane->size;
       loops.push_back({&h, extent});
@@ -566,8 +327,10 @@ class ContractionKernels {
   void epilogue(const Place& outer) {
     Coordinates domain(outer.variables.begin(),
                        outer.variables.begin() + static_cast<std::ptrdiff_t>(task_.form.domain.size()));
-    domain[task_.plan.row.variable] = coordinate(held(TileLoop::Of::row).inside ? Affine() : outer.first_row());
-    domain[task_.plan.lane.variable] = coordinate(held(TileLoop::Of::lane).inside ? Affine() : outer.first_lane());
+    domain[task_.plan.row.variable] =
+        coordinate(accumulators_.of(TileLoop::Of::row).inside ? Affine() : outer.first_row());
+    domain[task_.plan.lane.variable] =
+        coordinate(accumulators_.of(TileLoop::Of::lane).inside ? Affine() : outer.first_lane());
     const std::vector<EpilogueLoop> loops = epilogue_loops(outer);
     Affine scratch;
     for (const EpilogueLoop& loop : loops) {
@@ -596,18 +359,8 @@ class ContractionKernels {
   std::vector<const Value*> results_;
   Panel rows_;
   std::vector<Panel> lanes_;  // one for each kind of blocks
-  bool direct_ = false;
-  std::int64_t result_base_ = 0;
-  std::vector<std::int64_t> result_coefficients_;  // of form variables, in elements of the result
-  std::vector<DepthDim> depth_;
-  std::vector<std::size_t> depth_variables_;  // the innermost variable of each
-  bool blocked_ = false;
-  std::size_t cut_ = 0;  // the dimension of the depth that is cut
-  std::int64_t chunk_ = 1;
-  std::vector<TileLoop> loops_;
-  std::size_t inside_ = 0;  // loops from here on run inside the cuts, and their accumulators live at once
-  std::vector<Held> held_;
-  std::int64_t scratch_elements_ = 0;
+  ContractionLoops loops_;
+  Accumulators accumulators_;  // of the kernel at hand
   int scratch_ = -1;
   KernelWriter* w_ = nullptr;
   Engine* engine_ = nullptr;
