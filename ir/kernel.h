@@ -87,6 +87,7 @@ struct Accumulator {
   DType type = DType::f32;
   int init = -1;    // value before the loop
   int update = -1;  // value of the loop's body, combined in every round
+  int times = -1;   // sum of floats: update * times is added instead, as one fma (see ir/scalar.h); -1: none
   int result = -1;  // value after the loop
 };
 

@@ -256,11 +256,11 @@ class Interpreter {
 
   void loop(const Instr& instr) {
     const Loop& l = *instr.loop;
-    auto rounds = [&](auto after_round) {
+    auto rounds = [&](auto at_end) {
       std::int64_t& i = variables_[static_cast<std::size_t>(l.variable)];
       for (i = 0; i < l.extent; ++i) {
         block(instr.body);
-        after_round(i);
+        at_end(i);
       }
     };
     if (l.accumulators.empty()) return rounds([](std::int64_t) {});
@@ -268,8 +268,7 @@ class Interpreter {
     std::vector<ScalarValue> totals;
     for (const Accumulator& a : l.accumulators) totals.push_back(value(a.init));
     rounds([&](std::int64_t) {
-      for (std::size_t k = 0; k < totals.size(); ++k)
-        totals[k] = combined(l.accumulators[k], totals[k], value(l.accumulators[k].update));
+      for (std::size_t k = 0; k < totals.size(); ++k) totals[k] = after_round(l.accumulators[k], totals[k]);
     });
     for (std::size_t k = 0; k < totals.size(); ++k) value(l.accumulators[k].result) = totals[k];
   }
@@ -282,8 +281,7 @@ class Interpreter {
     for (const Accumulator& a : l.accumulators) totals.emplace_back(lanes, identity_of(a.combiner, a.type));
     rounds([&](std::int64_t i) {
       std::size_t lane = static_cast<std::size_t>(i) % lanes;
-      for (std::size_t k = 0; k < totals.size(); ++k)
-        totals[k][lane] = combined(l.accumulators[k], totals[k][lane], value(l.accumulators[k].update));
+      for (std::size_t k = 0; k < totals.size(); ++k) totals[k][lane] = after_round(l.accumulators[k], totals[k][lane]);
     });
     for (std::size_t k = 0; k < totals.size(); ++k) {
       const Accumulator& a = l.accumulators[k];
@@ -292,6 +290,16 @@ class Interpreter {
           totals[k][lane] = combined(a, totals[k][lane], totals[k][lane + half]);
       value(a.result) = combined(a, value(a.init), totals[k][0]);
     }
+  }
+
+  ScalarValue after_round(const Accumulator& a, ScalarValue total) {
+    if (a.times < 0) return combined(a, total, value(a.update));
+    Instr fma;
+    fma.op = Opcode::fma;
+    fma.type = a.type;
+    const ScalarValue args[] = {value(a.update), value(a.times), total};
+    const DType types[] = {a.type, a.type, a.type};
+    return evaluate(fma, args, types, program_.target.fma);
   }
 
   ScalarValue combined(const Accumulator& a, ScalarValue left, ScalarValue right) {

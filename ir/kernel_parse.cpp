@@ -568,6 +568,7 @@ Accumulator Parser::accumulator() {
   a.init = value();
   expect("of");
   a.update = value();
+  if (accept("*")) a.times = value();
   return a;
 }
 

@@ -335,7 +335,8 @@ class Printer {
     std::string after;
     for (const Accumulator& a : l.accumulators)
       after += (after.empty() ? " giving " : ", ") + value_text(a.result) + " = " + std::string(name_of(a.combiner)) +
-               " " + std::string(name_of(a.type)) + " from " + value_text(a.init) + " of " + value_text(a.update);
+               " " + std::string(name_of(a.type)) + " from " + value_text(a.init) + " of " + value_text(a.update) +
+               (a.times >= 0 ? " * " + value_text(a.times) : "");
     close(after);
   }
 

@@ -313,6 +313,9 @@ class KernelVerifier {
     bool logical = a.combiner == Combiner::any || a.combiner == Combiner::all;
     if (logical && is_float(a.type))
       fail(instr, std::string(name_of(a.combiner)) + " does not combine " + std::string(name_of(a.type)));
+    if (a.times >= 0) use_as(instr, a.times, a.type);
+    if (a.times >= 0 && (a.combiner != Combiner::sum || !is_float(a.type)))
+      fail(instr, "only a sum of floats adds products");
     if (a.combiner == Combiner::none && vector) fail(instr, "a vector loop has no last value to give");
   }
 

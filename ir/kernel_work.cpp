@@ -61,11 +61,11 @@ std::int64_t float_operations(const Instr& instr) {
 }
 
 std::int64_t accumulations(const Loop& loop) {
-  return std::count_if(loop.accumulators.begin(), loop.accumulators.end(),
-                       [](const Accumulator& a) {
-                         return is_float(a.type) && (a.combiner == Combiner::sum || a.combiner == Combiner::product);
-                       }) *
-         loop.extent;
+  std::int64_t each = 0;
+  for (const Accumulator& a : loop.accumulators)
+    if (is_float(a.type) && (a.combiner == Combiner::sum || a.combiner == Combiner::product))
+      each += a.times >= 0 ? 2 : 1;
+  return each * loop.extent;
 }
 
 // Elements that a kernel touches, buffer by buffer. The same access twice counts once; others are taken to be apart, as

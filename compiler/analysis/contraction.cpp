@@ -42,10 +42,14 @@ std::int64_t product(const std::vector<ContractionDim>& dims) {
   return total;
 }
 
+bool sums_products(const IndexedForm& form, DType dtype) {
+  return form.combiner == Combiner::sum && form.accesses.size() == 2 && is_float(dtype) &&
+         is_product_of_both(form.body);
+}
+
 std::optional<Contraction> find_contraction(const IndexedForm& form,
                                             const std::vector<std::vector<std::int64_t>>& operand_shapes, DType dtype) {
-  if (form.combiner != Combiner::sum || form.accesses.size() != 2 || !is_float(dtype)) return std::nullopt;
-  if (!is_product_of_both(form.body)) return std::nullopt;
+  if (!sums_products(form, dtype)) return std::nullopt;
   for (const OperandAccess& access : form.accesses)
     if (access.guarded && access.outside != 0) return std::nullopt;
   Contraction c;

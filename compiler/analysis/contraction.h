@@ -25,6 +25,9 @@ struct Contraction {
 
 std::int64_t product(const std::vector<ContractionDim>& dims);
 
+// Whether the form is a sum, of floats, over products of its two operands: each term is added by one fma.
+bool sums_products(const IndexedForm& form, DType dtype);
+
 // None where the form is no such sum, or where the result is so small that it is better reduced in lanes.
 std::optional<Contraction> find_contraction(const IndexedForm& form,
                                             const std::vector<std::vector<std::int64_t>>& operand_shapes, DType dtype);

@@ -61,6 +61,18 @@ std::int64_t count_parts(std::int64_t extent, std::int64_t wanted) {
   return wanted;
 }
 
+// Whether a guarded index moves with this variable of the reduction, and with more than it.
+bool is_guarded(const IndexedForm& form, int reduced) {
+  const std::size_t v = form.domain.size() + static_cast<std::size_t>(reduced);
+  auto asks = [&](const IndexMap& map) {
+    const auto still = std::count(map.coefficients.begin(), map.coefficients.end(), 0);
+    return map.coefficients[v] != 0 && (map.offset != 0 || still + 1 < std::ssize(map.coefficients));
+  };
+  return std::any_of(form.accesses.begin(), form.accesses.end(), [&](const OperandAccess& access) {
+    return access.guarded && std::any_of(access.index.begin(), access.index.end(), asks);
+  });
+}
+
 void plan_split(ReductionPlan& plan, const IndexedForm& form) {
   std::int64_t outer = 1, total = 1;
   for (std::size_t d = 0; d < form.domain.size(); ++d)
@@ -76,6 +88,10 @@ void plan_split(ReductionPlan& plan, const IndexedForm& form) {
     }
     if (best < 0 || form.reduction[r] > form.reduction[static_cast<std::size_t>(best)]) best = static_cast<int>(r);
   }
+  // Parts of a variable that guards do not ask for need no checks of their own.
+  constexpr std::int64_t kFewParts = 8;
+  for (int r = 0; r < best && is_guarded(form, best); ++r)
+    if (form.reduction[static_cast<std::size_t>(r)] >= kFewParts && !is_guarded(form, r)) best = r;
   std::int64_t extent = form.reduction[static_cast<std::size_t>(best)];
   std::int64_t wanted = std::clamp<std::int64_t>(total * lanes / 8192, 2, 64);
   plan.split = best;

@@ -111,6 +111,7 @@ class KernelEmitter {
   int natural_lanes(const Instr& instr) const;
   std::vector<bool> varying_values(const Instr& instr) const;
   void mark_varying(const std::vector<Instr>& block, int variable, std::vector<bool>& varying) const;
+  llvm::Value* after_round(const Accumulator& accumulator, llvm::Value* total);
   llvm::Value* identity(const Accumulator& accumulator, int lanes);
   llvm::Value* combined(Combiner combiner, DType type, llvm::Value* a, llvm::Value* b);
   llvm::Value* lanes_at(llvm::Value* v, int first, int lanes);
@@ -132,6 +133,7 @@ class KernelEmitter {
   llvm::Value* constant(DType type, std::int64_t integer, double number);
   llvm::Value* arithmetic(const Instr& instr, std::vector<llvm::Value*>& args);
   llvm::Value* divide(DType type, llvm::Value* x, llvm::Value* y, bool remainder);
+  llvm::Value* multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum);
   llvm::Value* scale(DType type, llvm::Value* x, llvm::Value* n);
   llvm::Value* scale_by_factors(DType type, llvm::Value* x, llvm::Value* n);
   llvm::Value* shift(Opcode op, DType type, llvm::Value* x, llvm::Value* count);

@@ -36,8 +36,8 @@ void KernelEmitter::serial_loop(const Instr& instr) {
   llvm::BasicBlock *before = b_.GetInsertBlock(), *round = new_block("loop"), *after = new_block("after");
   std::vector<llvm::Value*> inits;
   for (const Accumulator& a : loop.accumulators) {
-    bool wide =
-        lanes_ > 1 && (varying_[static_cast<std::size_t>(a.init)] || varying_[static_cast<std::size_t>(a.update)]);
+    auto varies = [&](int id) { return id >= 0 && varying_[static_cast<std::size_t>(id)]; };
+    bool wide = lanes_ > 1 && (varies(a.init) || varies(a.update) || varies(a.times));
     inits.push_back(wide ? widen(value(a.init)) : value(a.init));
   }
   b_.CreateBr(round);
@@ -53,8 +53,7 @@ void KernelEmitter::serial_loop(const Instr& instr) {
   block(instr.body);
   for (std::size_t k = 0; k < totals.size(); ++k) {
     const Accumulator& a = loop.accumulators[k];
-    llvm::Value* update = is_vector(totals[k]) ? widen(value(a.update)) : value(a.update);
-    llvm::Value* sum = combined(a.combiner, a.type, totals[k], update);
+    llvm::Value* sum = after_round(a, totals[k]);
     totals[k]->addIncoming(sum, b_.GetInsertBlock());
     define(a.result, sum, a.type);
   }
@@ -83,10 +82,8 @@ void KernelEmitter::single_round(const Instr& instr, llvm::Value* at, std::vecto
   block(instr.body);
   for (std::size_t k = 0; k < totals.size(); ++k) {
     const Accumulator& a = loop.accumulators[k];
-    llvm::Value *update = value(a.update), *total = totals[k];
-    if (is_vector(update)) total = widen(total);
-    if (is_vector(total)) update = widen(update);
-    totals[k] = combined(a.combiner, a.type, total, update);
+    const bool wide = is_vector(value(a.update)) || (a.times >= 0 && is_vector(value(a.times)));
+    totals[k] = after_round(a, wide ? widen(totals[k]) : totals[k]);
   }
   variable.base = nullptr;
 }
@@ -103,7 +100,7 @@ void KernelEmitter::vector_round(const Instr& instr, int lanes, llvm::Value* bas
   block(instr.body);
   for (std::size_t k = 0; k < totals.size(); ++k) {
     const Accumulator& a = loop.accumulators[k];
-    llvm::Value* sum = combined(a.combiner, a.type, totals[k], widen(value(a.update)));
+    llvm::Value* sum = after_round(a, totals[k]);
     totals[k] = mask ? b_.CreateSelect(mask, sum, totals[k]) : sum;
   }
   variable.base = nullptr;
@@ -229,7 +226,7 @@ void KernelEmitter::scalar_rounds(const Instr& instr, std::int64_t lane, std::in
   for (std::size_t k = 0; k < slots.size(); ++k) {
     const Accumulator& a = loop.accumulators[k];
     llvm::Value* at = b_.CreateAnd(b_.CreateAdd(i, i64(lane)), i64(slots[k].lanes - 1));
-    write(slots[k], at, combined(a.combiner, a.type, read(slots[k], at), value(a.update)));
+    write(slots[k], at, after_round(a, read(slots[k], at)));
   }
   llvm::Value* next = b_.CreateAdd(i, i64(1), "", true, true);
   i->addIncoming(next, b_.GetInsertBlock());
@@ -321,7 +318,7 @@ void KernelEmitter::mark_varying(const std::vector<Instr>& block, int variable, 
         for (const Affine::Part& part : s.affine.parts) v |= part.variable == variable;
       }
     if (in.loop)
-      for (const Accumulator& a : in.loop->accumulators) set(a.result, is(a.init) || is(a.update));
+      for (const Accumulator& a : in.loop->accumulators) set(a.result, is(a.init) || is(a.update) || is(a.times));
     set(in.result, v);
   }
 }
@@ -331,6 +328,13 @@ llvm::Value* KernelEmitter::identity(const Accumulator& a, int lanes) {
   llvm::Value* one =
       is_float(a.type) ? constant(a.type, 0, number_of(a.type, bits)) : constant(a.type, integer_of(a.type, bits), 0);
   return lanes == 1 ? one : b_.CreateVectorSplat(static_cast<unsigned>(lanes), one);
+}
+
+// The total after a round, in as many lanes as before it.
+llvm::Value* KernelEmitter::after_round(const Accumulator& a, llvm::Value* total) {
+  auto operand = [&](int id) { return is_vector(total) ? widen(value(id)) : value(id); };
+  if (a.times >= 0) return multiply_add(operand(a.update), operand(a.times), total);
+  return combined(a.combiner, a.type, total, operand(a.update));
 }
 
 llvm::Value* KernelEmitter::combined(Combiner combiner, DType type, llvm::Value* x, llvm::Value* y) {

@@ -61,8 +61,7 @@ llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Val
       return number ? b_.CreateFNeg(a[0]) : b_.CreateNeg(a[0]);
     case Opcode::fma:
       if (!number) return b_.CreateAdd(b_.CreateMul(a[0], a[1]), a[2]);
-      if (!unit_.target().fma) return b_.CreateFAdd(b_.CreateFMul(a[0], a[1]), a[2]);
-      return b_.CreateIntrinsic(llvm::Intrinsic::fma, {a[0]->getType()}, {a[0], a[1], a[2]});
+      return multiply_add(a[0], a[1], a[2]);
     case Opcode::scale:
       return scale(instr.type, a[0], a[1]);
     case Opcode::sqrt:
@@ -101,6 +100,11 @@ llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Val
       break;
   }
   internal_error("codegen: `" + std::string(name_of(instr.op)) + "` is not an arithmetic instruction");
+}
+
+llvm::Value* KernelEmitter::multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum) {
+  if (!unit_.target().fma) return b_.CreateFAdd(b_.CreateFMul(x, y), sum);
+  return b_.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {x, y, sum});
 }
 
 // Truncating; x / 0 is 0, x % 0 is x, the lowest / -1 is the lowest.

@@ -34,12 +34,7 @@ int KernelWriter::open(std::int64_t extent, Loop::Mark mark, int lanes) {
 std::vector<Scalar> KernelWriter::close(std::vector<Accumulator> accumulators) {
   Block block = std::move(blocks_.back());
   blocks_.pop_back();
-  std::vector<Scalar> results;
-  for (Accumulator& a : accumulators) {
-    a.result = kernel_.values++;
-    define(a.result, depth());
-    results.push_back({nullptr, a.result, a.type});
-  }
+  std::vector<Scalar> results = results_of(accumulators);
   block.loop.accumulators = std::move(accumulators);
   Instr instr;
   instr.op = Opcode::loop;
@@ -49,8 +44,18 @@ std::vector<Scalar> KernelWriter::close(std::vector<Accumulator> accumulators) {
   return results;
 }
 
-std::optional<Scalar> KernelWriter::close_run(int count, Accumulator accumulator) {
-  if (count == 1) return close({accumulator})[0];
+std::vector<Scalar> KernelWriter::results_of(std::vector<Accumulator>& accumulators) {
+  std::vector<Scalar> results;
+  for (Accumulator& a : accumulators) {
+    a.result = kernel_.values++;
+    define(a.result, depth());
+    results.push_back({nullptr, a.result, a.type});
+  }
+  return results;
+}
+
+std::optional<std::vector<Scalar>> KernelWriter::close_run(int count, std::vector<Accumulator> accumulators) {
+  if (count == 1) return close(std::move(accumulators));
   for (int i = 0; i < count; ++i) close();
   std::vector<Instr> nest;
   nest.push_back(std::move(blocks_.back().code.back()));
@@ -63,12 +68,11 @@ std::optional<Scalar> KernelWriter::close_run(int count, Accumulator accumulator
   }
   Loop loop = *nest[0].loop;
   extents_[static_cast<std::size_t>(loop.variable)] = loop.extent;
-  accumulator.result = kernel_.values++;
-  define(accumulator.result, depth());
-  loop.accumulators = {accumulator};
+  std::vector<Scalar> results = results_of(accumulators);
+  loop.accumulators = std::move(accumulators);
   nest[0].loop = std::make_shared<const Loop>(std::move(loop));
   blocks_.back().code.push_back(std::move(nest[0]));
-  return Scalar{nullptr, accumulator.result, accumulator.type};
+  return results;
 }
 
 bool KernelWriter::visible(Scalar value) const {

@@ -37,9 +37,9 @@ class KernelWriter {
   int open(std::int64_t extent, Loop::Mark mark = Loop::Mark::serial, int lanes = 0);
   // Closes it; gives the accumulators' values after the loop.
   std::vector<Scalar> close(std::vector<Accumulator> accumulators = {});
-  // Closes `count` loops as one loop with an accumulator over their product; none, and the writer is of no more use,
+  // Closes `count` loops as one loop with accumulators over their product; none, and the writer is of no more use,
   // where the accesses inside do not move evenly over them.
-  std::optional<Scalar> close_run(int count, Accumulator accumulator);
+  std::optional<std::vector<Scalar>> close_run(int count, std::vector<Accumulator> accumulators);
   int depth() const { return static_cast<int>(blocks_.size()) - 1; }
   // Changes with every opened or closed loop: values of a closed loop are gone.
   bool visible(Scalar value) const;
@@ -79,6 +79,8 @@ class KernelWriter {
   Kernel finish();
 
  private:
+  // Defines the accumulators' values after the loop in the block around.
+  std::vector<Scalar> results_of(std::vector<Accumulator>& accumulators);
   void place(std::vector<Instr> code);
   void place(Instr instr, int level);
   int level_of(const Affine& affine) const;

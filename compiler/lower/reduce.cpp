@@ -8,6 +8,7 @@
 #include "compiler/lower/lowering.h"
 #include "compiler/lower/nest.h"
 #include "compiler/lower/walk.h"
+#include "compiler/lower/window.h"
 
 namespace gradc {
 
@@ -65,7 +66,7 @@ void combine_parts(Lowering& lowering, const Node& node, const IndexedForm& form
   at = domain;
   at.insert(at.begin(), coordinate(affine_variable(writer.open(parts))));
   Scalar part = writer.load(access_of(writer, partial, sizes_of_parts, at, 0, false));
-  Accumulator sum{form.combiner, value->type.dtype, init.id, part.id, -1};
+  Accumulator sum{form.combiner, value->type.dtype, init.id, part.id, -1, -1};
   Scalar total = writer.close({sum})[0];
   store_result(lowering, writer, engine, node, form, domain, total);
   for (int i = 0; i < opened; ++i) writer.close();
@@ -112,6 +113,33 @@ std::map<std::size_t, const Value*> copy_for_lanes(Lowering& lowering, const Nod
   return copies;
 }
 
+// Whether the results of a lane, few and of many terms each (the taps of a depthwise kernel's gradient), are summed in
+// one walk, in registers: most of them read the same elements.
+bool run_together(const IndexedForm& form, const ReductionPlan& plan, const Target& target) {
+  constexpr std::int64_t kTerms = 64;
+  std::int64_t results = 1, terms = 1;
+  for (std::size_t d = 0; d < form.domain.size(); ++d)
+    if (static_cast<int>(d) != plan.lane) results *= form.domain[d];
+  for (std::int64_t e : form.reduction) terms *= e;
+  return plan.lane >= 0 && results > 1 && results <= target.vector_registers - 4 && terms >= kTerms;
+}
+
+// The points of the domain in a lane.
+std::vector<Coordinates> all_points(const IndexedForm& form, const ReductionPlan& plan, const Coordinates& lane) {
+  std::vector<Coordinates> points{lane};
+  for (std::size_t d = 0; d < form.domain.size(); ++d) {
+    if (static_cast<int>(d) == plan.lane) continue;
+    std::vector<Coordinates> next;
+    for (Coordinates& point : points)
+      for (std::int64_t i = 0; i < form.domain[d]; ++i) {
+        point[d] = coordinate(affine_constant(i));
+        next.push_back(point);
+      }
+    points = std::move(next);
+  }
+  return points;
+}
+
 // Of the reduction `whole`.
 void lower_part(Lowering& lowering, const Node& node, IndexedForm whole, const StridedPart& part) {
   const Value* value = node.result();
@@ -124,26 +152,32 @@ void lower_part(Lowering& lowering, const Node& node, IndexedForm whole, const S
     partial = lowering.buffers().add_arena("partial", value->type.dtype, elements);
   }
   const std::map<std::size_t, const Value*> copies = copy_for_lanes(lowering, node, whole, part, plan);
+  const bool window = !plan.rows && std::any_of(form.accesses.begin(), form.accesses.end(),
+                                                [&](const OperandAccess& a) { return !spans_operand(form, a); });
+  const bool together = window && lowering.vectorize() && run_together(form, plan, lowering.target());
   lowering.attempt([&] {
-    bool window = !plan.rows && std::any_of(form.accesses.begin(), form.accesses.end(),
-                                            [&](const OperandAccess& a) { return !spans_operand(form, a); });
     KernelWriter writer(lowering.program(), window ? "window" : "reduce");
     Engine engine(writer, lowering.buffers());
     for (const auto& [a, copy] : copies) engine.redirect(&whole.accesses[a], copy);
-    DomainWalk domain = open_domain(lowering, writer, form, plan, value->type.dtype);
-    Scalar total = reduce(writer, engine, node, whole, part, plan, domain);
-    if (partial >= 0) {
+    DomainWalk domain = open_domain(lowering, writer, form, plan, value->type.dtype, together);
+    std::vector<Coordinates> points{domain.variables};
+    if (together) points = all_points(form, plan, domain.variables);
+    const std::vector<Scalar> totals = reduce(writer, engine, node, whole, part, plan, domain.part, points);
+    for (std::size_t p = 0; p < points.size(); ++p) {
+      if (partial < 0) {
+        store_result(lowering, writer, engine, node, form, points[p], totals[p]);
+        continue;
+      }
       std::vector<std::int64_t> shape{plan.parts};
       shape.insert(shape.end(), form.domain.begin(), form.domain.end());
-      Coordinates at = domain.variables;
+      Coordinates at = points[p];
       at.insert(at.begin(), coordinate(domain.part));
-      writer.store(access_of(writer, partial, shape, at, 0, false), total);
-    } else {
-      store_result(lowering, writer, engine, node, form, domain.variables, total);
+      writer.store(access_of(writer, partial, shape, at, 0, false), totals[p]);
     }
     for (int i = 0; i < domain.loops; ++i) writer.close();
     Kernel kernel = writer.finish();
     shape_nest(kernel);
+    if (window && lowering.vectorize()) shape_window(kernel);
     lowering.add(std::move(kernel), value);
   });
   if (partial >= 0) combine_parts(lowering, node, form, partial, plan.parts);

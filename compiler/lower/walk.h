@@ -16,9 +16,9 @@ struct DomainWalk {
 };
 
 // Opens a loop for every domain dimension of extent > 1, the plan's lanes innermost unless it is rows, and one for the
-// parts in front.
+// parts in front. `lanes_alone`: for no other dimension.
 DomainWalk open_domain(Lowering& lowering, KernelWriter& writer, const IndexedForm& form, const ReductionPlan& plan,
-                       DType dtype);
+                       DType dtype, bool lanes_alone = false);
 
 // What a reduction computes of each element and is wanted once more: kept in the worker's scratch for a round of the
 // domain, one element a round of the reduction.
@@ -35,6 +35,10 @@ struct Kept {
 // code keeps a run from being one loop.
 Scalar reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& whole, const StridedPart& part,
               const ReductionPlan& plan, const DomainWalk& domain, const Kept* kept = nullptr);
+// Its values at several points, in one walk over the reduction.
+std::vector<Scalar> reduce(KernelWriter& writer, Engine& engine, const Node& node, const IndexedForm& whole,
+                           const StridedPart& part, const ReductionPlan& plan, const Affine& cut,
+                           const std::vector<Coordinates>& points, const Kept* kept = nullptr);
 
 // Where a point of the domain lies in the result.
 Coordinates result_coordinates(Engine& engine, const IndexedForm& form, const Coordinates& domain);

@@ -65,6 +65,29 @@ TEST_CASE("two accumulators in one loop, over parallel rounds", "[codegen]") {
   test::check_native(text.str());
 }
 
+TEST_CASE("sums of products are sums of fused multiply-adds", "[codegen]") {
+  for (const DType type : {DType::f32, DType::f64}) {
+    test::Text text;
+    const std::string d(name_of(type)), x = text.input(type, 300), w = text.input(type, 300);
+    for (std::int64_t n : {1, 2, 7, 16, 33, 100})
+      for (const char* mark : {" vector 16", " vector 64", "", " unroll"}) {
+        const std::string y = text.output(type, 2);
+        text.kernel("    %0 = load " + d + " " + x + "[250 of 300 by 1]\n    loop i1 < " + number(n) + mark +
+                    " {\n      %1 = load " + d + " " + x + "[i1 of 290 by 1]\n      %2 = load " + d + " " + w +
+                    "[i1 of 290 by 1] at 3\n    } giving %3 = sum " + d + " from %0 of %1 * %2, %4 = sum " + d +
+                    " from %0 of %2\n    store " + d + " %3 to " + y + "[0 of 1 by 1]\n    store " + d + " %4 to " + y +
+                    "[1 of 2 by 1]\n");
+      }
+    // In the lanes of a loop around, where a factor is the same for all of them.
+    const std::string y = text.output(type, 45);
+    text.kernel("    %0 = constant " + d + " 0\n    loop i1 < 45 vector 16 {\n      loop i2 < 5 {\n        %1 = load " +
+                d + " " + w + "[i2 of 5 by 1]\n        %2 = load " + d + " " + x +
+                "[i1 + 3*i2 of 60 by 1]\n      } giving %3 = sum " + d + " from %0 of %1 * %2\n      store " + d +
+                " %3 to " + y + "[i1 of 45 by 1]\n    }\n");
+    test::check_native(text.str());
+  }
+}
+
 TEST_CASE("serial loops inside vector loops run for every lane", "[codegen]") {
   test::Text text;
   std::string x = text.input(DType::f32, 9 * 45), w = text.input(DType::f32, 9);

@@ -70,13 +70,16 @@ std::unique_ptr<Module> random_product(Random& random) {
   return module;
 }
 
-// A convolution with its gradients; the attributes are drawn until the kernel fits.
-std::unique_ptr<Module> random_convolution(Random& random) {
+struct Channels {
+  std::int64_t groups, in, out;
+};
+
+// A convolution with its gradients, whose kernel takes up to so many places.
+std::unique_ptr<Module> random_convolution(Random& random, Channels channels, std::int64_t places) {
   auto module = std::make_unique<Module>();
   module->name = "m";
   Function& function = module->add_function("f");
-  std::int64_t groups = between(random, 1, 3), in = groups * between(random, 1, 4),
-               out = groups * between(random, 1, 9);
+  const auto [groups, in, out] = channels;
   bool last = random() % 2 == 0;
   std::size_t rank = static_cast<std::size_t>(between(random, 1, 2));
   IntList stride, low, high, dilation;
@@ -87,7 +90,7 @@ std::unique_ptr<Module> random_convolution(Random& random) {
     high.push_back(between(random, 0, 2));
     dilation.push_back(between(random, 1, 2));
     w.push_back(between(random, 1, 4));
-    spatial.push_back((w.back().factor - 1) * dilation.back() + between(random, 1, 9));
+    spatial.push_back((w.back().factor - 1) * dilation.back() + between(random, 1, places));
   }
   if (!last) x.push_back(in);
   x.insert(x.end(), spatial.begin(), spatial.end());
@@ -121,7 +124,11 @@ void check_seeds(unsigned from, unsigned to) {
   for (unsigned seed = from; seed < to; ++seed) {
     Random random(seed);
     check_module(*random_product(random), seed);
-    check_module(*random_convolution(random), seed);
+    const std::int64_t groups = between(random, 1, 3);
+    check_module(
+        *random_convolution(random, {groups, groups * between(random, 1, 4), groups * between(random, 1, 9)}, 9), seed);
+    const std::int64_t depth = between(random, 1, 40);
+    check_module(*random_convolution(random, {depth, depth, depth}, 14), seed);
   }
 }
 

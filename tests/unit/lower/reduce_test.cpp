@@ -13,6 +13,22 @@ std::string reduce(const std::string& op, const std::string& from, const std::st
          "\n  return %0\n}";
 }
 
+// How often loads of the first input run, and how many of them check where they are.
+void count_loads(const gradc::KernelProgram& program, const std::vector<gradc::Instr>& block, std::int64_t rounds,
+                 std::int64_t& loads, std::int64_t& guarded) {
+  for (const gradc::Instr& instr : block) {
+    count_loads(program, instr.body, instr.loop ? rounds * instr.loop->extent : rounds, loads, guarded);
+    if (instr.op != gradc::Opcode::load || program.buffers[static_cast<std::size_t>(instr.access->buffer)].name != "x")
+      continue;
+    loads += rounds;
+    for (const gradc::Subscript& s : instr.access->subscripts)
+      if (s.check == gradc::Subscript::Check::guarded) {
+        guarded += rounds;
+        break;
+      }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("sums of all shapes") {
@@ -82,6 +98,27 @@ TEST_CASE("softmax") {
 TEST_CASE("softmax is one kernel") {
   auto module = gradc::testing::parse(softmax("f32[9,10]", "1", "f32[9]", "0"));
   CHECK(gradc::testing::run_both(*module, "znver5", 2).program.kernels.size() == 1);
+}
+
+TEST_CASE("windows check their guards at the rim alone") {
+  const std::string attributes =
+      "stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 16, channels_last = true";
+  for (const std::string& text :
+       {"func @f(data %x: f32[2,20,20,16], data %w: f32[16,1,3,3]) -> (data %y) {\n  %0 = convolution(%x, %w) {" +
+            attributes + "} : f32[2,20,20,16]\n  return %0\n}",
+        "func @f(data %x: f32[16,20,20,16], data %g: f32[16,20,20,16]) -> (data %y) {\n  %0 = "
+        "convolution_weight_gradient(%x, %g) {" +
+            attributes + ", shape = shape[16,1,3,3]} : f32[16,1,3,3]\n  return %0\n}"}) {
+    auto module = gradc::testing::parse(text);
+    const gradc::testing::Run run = gradc::testing::run_both(*module, "znver5", 2);
+    gradc::testing::check_close(run, 1e-4);
+    for (int optimize : {0, 1}) CHECK(gradc::testing::run_both(*module, "znver5", optimize).got == run.got);
+    std::int64_t loads = 0, guarded = 0;
+    for (const gradc::Kernel& kernel : run.program.kernels)
+      count_loads(run.program, kernel.body, kernel.parallel, loads, guarded);
+    CHECK(loads > 0);
+    CHECK(guarded * 4 < loads);  // 2 of 20 rows and columns: 19 % of the points
+  }
 }
 
 TEST_CASE("pooling") {
