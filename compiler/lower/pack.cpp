@@ -47,15 +47,41 @@ struct CopyDim {
   std::int64_t extent = 1, stored = 1;  // elements written, and those from one to the next of the dimension around
 };
 
-void write_copy(Lowering& lowering, const ContractionTask& task, int access, int buffer,
-                const std::vector<CopyDim>& dims, const Pieces& pieces) {
+// What a copy reads: the operand's shape, and the first index of each dimension.
+struct Source {
+  std::vector<std::int64_t> shape, first;
+};
+
+// A last dimension too short for lanes (the channels of an image) becomes one with the dimension around it: where the
+// whole of it is copied, what lies outside of that one lies outside of both.
+void join_short(const OperandFacts& facts, std::int64_t lanes, std::vector<CopyDim>& dims, Source& source) {
+  if (!facts.in_memory || dims.size() < 2) return;
+  CopyDim &around = dims[dims.size() - 2], &last = dims.back();
+  const bool whole = source.first[last.dim] == 0 && last.extent == source.shape[last.dim];
+  if (around.of != CopyDim::Of::dim || last.of != CopyDim::Of::dim || around.dim + 1 != last.dim ||
+      last.dim + 1 != source.shape.size() || !whole || last.stored != last.extent || around.stored != around.extent ||
+      last.extent >= lanes)
+    return;
+  source.shape[around.dim] *= last.extent;
+  source.first[around.dim] *= last.extent;
+  around.extent = around.stored *= last.extent;
+  source.shape.pop_back();
+  source.first.pop_back();
+  dims.pop_back();
+}
+
+void write_copy(Lowering& lowering, const ContractionTask& task, int access, int buffer, std::vector<CopyDim> dims,
+                const Pieces& pieces) {
   const OperandFacts& facts = task.facts[access];
   const Value* value = task.operand(access);
+  Source source{facts.shape, {}};
+  for (const Range& reach : facts.reach) source.first.push_back(reach.low);
+  if (lowering.vectorize()) join_short(facts, lowering.lanes(value->type.dtype), dims, source);
   lowering.attempt([&] {
     KernelWriter writer(lowering.program(), "pack");
     Engine engine(writer, lowering.buffers());
-    std::vector<Affine> index(facts.shape.size());
-    for (std::size_t d = 0; d < index.size(); ++d) index[d] = affine_constant(facts.reach[d].low);
+    std::vector<Affine> index;
+    for (std::int64_t first : source.first) index.push_back(affine_constant(first));
     Coordinates to, from;
     std::vector<std::int64_t> stored;
     std::size_t last = dims.size();
@@ -76,7 +102,9 @@ void write_copy(Lowering& lowering, const ContractionTask& task, int access, int
       if (dims[i].of == CopyDim::Of::block) index[dims[i].dim].offset += pieces.start;
     }
     for (const Affine& at : index) from.push_back(coordinate(at));
-    Scalar element = engine.read(value, from, true, 0);
+    const Scalar element =
+        facts.in_memory ? writer.load(access_of(writer, lowering.buffers().find(value), source.shape, from, 0, false))
+                        : engine.read(value, from, true, 0);
     writer.store(access_of(writer, buffer, stored, to, 0, false), element);
     for (int i = 0; i < loops; ++i) writer.close();
     Kernel kernel = writer.finish();
