@@ -89,8 +89,15 @@ class ContractionKernels {
       for (const Pieces& pieces : task_.plan.lanes) lanes_.push_back(place_lanes_operand(lowering_, task_, pieces));
     }
     const bool alone = results_.size() == 1 && results_[0] == task_.node->result();
-    loops_ = plan_loops(task_, alone, rows_, lanes_, lowering_.target());
+    loops_ = plan_loops(task_, alone, rows_.panel, lanes_, lowering_.target());
     const TileLoop& first = loops_.around[0];
+    if (!rows_.copy.empty()) {
+      by_rounds_ = first.of == TileLoop::Of::dim && is_copied_by_rounds(lowering_, task_, rows_, first.dim.variable);
+      if (by_rounds_)
+        reserve_round(lowering_, task_, rows_, first.dim.variable);
+      else
+        copy_rows(lowering_, task_, rows_);
+    }
     if (first.of == TileLoop::Of::dim) {
       kernel(0);
     } else {
@@ -149,6 +156,7 @@ class ContractionKernels {
     if (loop.of == TileLoop::Of::dim) {
       int v = w_->open(loop.dim.extent);
       place.variables[loop.dim.variable] = coordinate(affine_variable(v));
+      if (from == 0 && by_rounds_) copy_round(lowering_, *w_, *engine_, task_, rows_, affine_variable(v));
       visit(from + 1, to, place, -1, f);
       w_->close();
       return;
@@ -198,20 +206,20 @@ class ContractionKernels {
   }
 
   void tile(const Place& p, const Affine (&at)[2], const std::vector<DepthDim>& depth, bool accumulate) {
-    const Panel& lanes = lanes_[p.lane_kind];
+    const Panel &rows = rows_.panel, &lanes = lanes_[p.lane_kind];
     Tile t;
     t.dtype = type();
     t.rows = static_cast<int>(p.row->size);
     t.columns = static_cast<int>(p.lane->padded);
     t.accumulate = accumulate;
-    t.a = rows_.buffer;
+    t.a = rows.buffer;
     t.b = lanes.buffer;
     t.c = scratch_;
-    std::int64_t row_step = rows_.coefficients[task_.plan.row.variable];
-    t.a_base = affine_constant(rows_.base) + at[0];
+    std::int64_t row_step = rows.coefficients[task_.plan.row.variable];
+    t.a_base = affine_constant(rows.base) + at[0];
     t.b_base = affine_constant(lanes.base) + at[1];
     for (std::size_t v = 0; v < task_.form.domain.size(); ++v) {
-      t.a_base = t.a_base + p.variables[v].affine * rows_.coefficients[v];
+      t.a_base = t.a_base + p.variables[v].affine * rows.coefficients[v];
       t.b_base = t.b_base + p.variables[v].affine * lanes.coefficients[v];
     }
     t.a_base = t.a_base + p.first_row() * row_step;
@@ -357,7 +365,8 @@ class ContractionKernels {
   Lowering& lowering_;
   const ContractionTask& task_;
   std::vector<const Value*> results_;
-  Panel rows_;
+  RowsOperand rows_;
+  bool by_rounds_ = false;    // rows are copied in each round of the outermost loop
   std::vector<Panel> lanes_;  // one for each kind of blocks
   ContractionLoops loops_;
   Accumulators accumulators_;  // of the kernel at hand
@@ -401,6 +410,7 @@ std::vector<ContractionTask> tasks_of(const Node& node) {
     if (task.dims.m.empty() || task.dims.n.empty()) add_unit_variable(task);
     tasks.push_back(std::move(task));
   }
+  for (ContractionTask& task : tasks) task.shares = tasks.size() > 1;
   for (std::size_t a = 0; a < 2; ++a) {
     std::vector<Range> reach;
     for (const ContractionTask& task : tasks) {

@@ -20,7 +20,8 @@ struct Panel {
 struct ContractionTask {
   const Node* node = nullptr;
   IndexedForm form;
-  bool empty = false;  // of terms: the result is zero
+  bool empty = false;   // of terms: the result is zero
+  bool shares = false;  // what it copies, with other parts of the node's form
   Contraction dims;
   ContractionPlan plan;
   OperandFacts facts[2];
@@ -29,8 +30,27 @@ struct ContractionTask {
   const Value* operand(int access) const;
 };
 
-// The broadcast operand: in place, or a copy of all elements that are read with zeros around.
-Panel place_rows_operand(Lowering& lowering, const ContractionTask& task);
+// A dimension of a copy: a dimension of the operand, or the blocks or the columns of its lane dimension.
+struct CopyDim {
+  enum class Of : std::uint8_t { dim, block, column } of = Of::dim;
+  std::size_t dim = 0;
+  std::int64_t extent = 1, stored = 1;  // elements written, and those from one to the next of the dimension around
+};
+
+// The broadcast operand: in place, or a copy of all elements that are read with zeros around, which is not made yet.
+struct RowsOperand {
+  Panel panel;                // of a copy, without its buffer
+  std::vector<CopyDim> copy;  // empty: in place
+};
+RowsOperand place_rows_operand(Lowering& lowering, const ContractionTask& task);
+// Makes the copy before the kernel, where there is none yet.
+void copy_rows(Lowering& lowering, const ContractionTask& task, RowsOperand& rows);
+// Or a part of it in each round of the kernel's outermost loop, in the worker's scratch, where it is met before it
+// leaves the cache: possible where the loop walks the copy's first dimension.
+bool is_copied_by_rounds(Lowering& lowering, const ContractionTask& task, const RowsOperand& rows, std::size_t loop);
+void reserve_round(Lowering& lowering, const ContractionTask& task, RowsOperand& rows, std::size_t loop);
+void copy_round(Lowering& lowering, KernelWriter& writer, Engine& engine, const ContractionTask& task,
+                const RowsOperand& rows, const Affine& round);
 // The lanes operand for one kind of blocks: in place, copied as [block][dimension…][lanes], or packed as
 // [batch…][outer n…][block][k…][lanes]; zeros behind the last column.
 Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const Pieces& pieces);

@@ -40,13 +40,6 @@ std::string key_of(const char* what, const Value* value, const OperandAccess& ac
   return key;
 }
 
-// A dimension of a copy: a dimension of the operand, or the blocks or the columns of its lane dimension.
-struct CopyDim {
-  enum class Of : std::uint8_t { dim, block, column } of = Of::dim;
-  std::size_t dim = 0;
-  std::int64_t extent = 1, stored = 1;  // elements written, and those from one to the next of the dimension around
-};
-
 // What a copy reads: the operand's shape, and the first index of each dimension.
 struct Source {
   std::vector<std::int64_t> shape, first;
@@ -70,43 +63,59 @@ void join_short(const OperandFacts& facts, std::int64_t lanes, std::vector<CopyD
   dims.pop_back();
 }
 
+// Code for the copy with these dimensions, `index` being where each dimension of the source begins.
+void write_elements(Lowering& lowering, KernelWriter& writer, Engine& engine, const Value* value, bool in_memory,
+                    int buffer, const std::vector<CopyDim>& dims, const Pieces& pieces, const Source& source,
+                    std::vector<Affine> index) {
+  Coordinates to, from;
+  std::vector<std::int64_t> stored;
+  std::size_t last = dims.size();
+  for (std::size_t i = 0; i < dims.size(); ++i)
+    if (dims[i].extent > 1) last = i;
+  int loops = 0;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    Affine a;
+    if (dims[i].extent > 1) {
+      bool vector = i == last && lowering.vectorize();
+      a = affine_variable(writer.open(dims[i].extent, vector ? Loop::Mark::vector : Loop::Mark::serial,
+                                      vector ? lowering.lanes(value->type.dtype) : 0));
+      ++loops;
+    }
+    to.push_back(coordinate(a));
+    stored.push_back(dims[i].stored);
+    index[dims[i].dim] = index[dims[i].dim] + (dims[i].of == CopyDim::Of::block ? a * pieces.padded : a);
+    if (dims[i].of == CopyDim::Of::block) index[dims[i].dim].offset += pieces.start;
+  }
+  for (const Affine& at : index) from.push_back(coordinate(at));
+  const Scalar element =
+      in_memory ? writer.load(access_of(writer, lowering.buffers().find(value), source.shape, from, 0, false))
+                : engine.read(value, from, true, 0);
+  writer.store(access_of(writer, buffer, stored, to, 0, false), element);
+  for (int i = 0; i < loops; ++i) writer.close();
+}
+
+Source source_of(const OperandFacts& facts) {
+  Source source{facts.shape, {}};
+  for (const Range& reach : facts.reach) source.first.push_back(reach.low);
+  return source;
+}
+
+std::vector<Affine> first_of(const Source& source) {
+  std::vector<Affine> index;
+  for (std::int64_t first : source.first) index.push_back(affine_constant(first));
+  return index;
+}
+
 void write_copy(Lowering& lowering, const ContractionTask& task, int access, int buffer, std::vector<CopyDim> dims,
                 const Pieces& pieces) {
   const OperandFacts& facts = task.facts[access];
   const Value* value = task.operand(access);
-  Source source{facts.shape, {}};
-  for (const Range& reach : facts.reach) source.first.push_back(reach.low);
+  Source source = source_of(facts);
   if (lowering.vectorize()) join_short(facts, lowering.lanes(value->type.dtype), dims, source);
   lowering.attempt([&] {
     KernelWriter writer(lowering.program(), "pack");
     Engine engine(writer, lowering.buffers());
-    std::vector<Affine> index;
-    for (std::int64_t first : source.first) index.push_back(affine_constant(first));
-    Coordinates to, from;
-    std::vector<std::int64_t> stored;
-    std::size_t last = dims.size();
-    for (std::size_t i = 0; i < dims.size(); ++i)
-      if (dims[i].extent > 1) last = i;
-    int loops = 0;
-    for (std::size_t i = 0; i < dims.size(); ++i) {
-      Affine a;
-      if (dims[i].extent > 1) {
-        bool vector = i == last && lowering.vectorize();
-        a = affine_variable(writer.open(dims[i].extent, vector ? Loop::Mark::vector : Loop::Mark::serial,
-                                        vector ? lowering.lanes(value->type.dtype) : 0));
-        ++loops;
-      }
-      to.push_back(coordinate(a));
-      stored.push_back(dims[i].stored);
-      index[dims[i].dim] = index[dims[i].dim] + (dims[i].of == CopyDim::Of::block ? a * pieces.padded : a);
-      if (dims[i].of == CopyDim::Of::block) index[dims[i].dim].offset += pieces.start;
-    }
-    for (const Affine& at : index) from.push_back(coordinate(at));
-    const Scalar element =
-        facts.in_memory ? writer.load(access_of(writer, lowering.buffers().find(value), source.shape, from, 0, false))
-                        : engine.read(value, from, true, 0);
-    writer.store(access_of(writer, buffer, stored, to, 0, false), element);
-    for (int i = 0; i < loops; ++i) writer.close();
+    write_elements(lowering, writer, engine, value, facts.in_memory, buffer, dims, pieces, source, first_of(source));
     Kernel kernel = writer.finish();
     shape_nest(kernel);
     lowering.add(std::move(kernel), value);
@@ -197,33 +206,48 @@ void write_slack(Lowering& lowering, const Value* value, int buffer, std::int64_
   lowering.add(std::move(kernel), value);
 }
 
-// The copy with these dimensions, and `slack` zeros behind it, made where there is none yet, as tiles read it.
-Panel copied(Lowering& lowering, const ContractionTask& task, int access, const std::vector<CopyDim>& dims,
-             const Pieces& pieces, std::int64_t slack = 0) {
+// Names a copy with these dimensions and `slack` zeros behind it.
+std::string key_of_copy(Lowering& lowering, const ContractionTask& task, int access, const std::vector<CopyDim>& dims,
+                        const Pieces& pieces, std::int64_t slack) {
   const OperandFacts& facts = task.facts[access];
-  const Value* value = lowering.buffers().resolve(task.operand(access));
-  std::string key = key_of("copy ", value, *facts.access);
-  std::vector<std::int64_t> stored;
-  std::int64_t elements = 1;
-  for (const CopyDim& dim : dims) {
-    stored.push_back(dim.stored);
-    elements *= dim.stored;
+  std::string key = key_of("copy ", lowering.buffers().resolve(task.operand(access)), *facts.access);
+  for (const CopyDim& dim : dims)
     for (std::int64_t n :
          {static_cast<std::int64_t>(dim.of), static_cast<std::int64_t>(dim.dim), dim.extent, dim.stored})
       put(key, n);
-  }
   for (const Range& reach : facts.reach) put(key, reach.low);
   put(key, pieces.start);
   put(key, slack);
-  auto [known, fresh] = lowering.packed().emplace(key, -1);
+  return key;
+}
+
+std::int64_t elements_of(const std::vector<CopyDim>& dims) {
+  std::int64_t elements = 1;
+  for (const CopyDim& dim : dims) elements *= dim.stored;
+  return elements;
+}
+
+// The buffer of such a copy, made where there is none yet.
+int buffer_of_copy(Lowering& lowering, const ContractionTask& task, int access, const std::vector<CopyDim>& dims,
+                   const Pieces& pieces, std::int64_t slack) {
+  const Value* value = lowering.buffers().resolve(task.operand(access));
+  auto [known, fresh] = lowering.packed().emplace(key_of_copy(lowering, task, access, dims, pieces, slack), -1);
   if (fresh) {
+    const std::int64_t elements = elements_of(dims);
     known->second = lowering.buffers().add_arena("padded", value->type.dtype, elements + slack);
     write_copy(lowering, task, access, known->second, dims, pieces);
     if (slack > 0) write_slack(lowering, value, known->second, elements, slack);
   }
+  return known->second;
+}
+
+// How tiles read a copy.
+Panel panel_of_copy(const ContractionTask& task, int access, const std::vector<CopyDim>& dims) {
+  const OperandFacts& facts = task.facts[access];
   Panel panel;
-  panel.buffer = known->second;
   panel.coefficients.assign(task.form.variables(), 0);
+  std::vector<std::int64_t> stored;
+  for (const CopyDim& dim : dims) stored.push_back(dim.stored);
   const std::vector<std::int64_t> strides = row_major_strides(stored);
   for (std::size_t i = 0; i < dims.size(); ++i) {
     if (dims[i].of == CopyDim::Of::block) {
@@ -235,6 +259,13 @@ Panel copied(Lowering& lowering, const ContractionTask& task, int access, const 
     for (std::size_t v = 0; v < map.coefficients.size(); ++v) panel.coefficients[v] += strides[i] * map.coefficients[v];
   }
   turn(panel, task.dims.k);
+  return panel;
+}
+
+Panel copied(Lowering& lowering, const ContractionTask& task, int access, const std::vector<CopyDim>& dims,
+             const Pieces& pieces, std::int64_t slack = 0) {
+  Panel panel = panel_of_copy(task, access, dims);
+  panel.buffer = buffer_of_copy(lowering, task, access, dims, pieces, slack);
   return panel;
 }
 
@@ -303,17 +334,55 @@ void write_panels(Lowering& lowering, const ContractionTask& task, const Pieces&
 
 }  // namespace
 
-Panel place_rows_operand(Lowering& lowering, const ContractionTask& task) {
+RowsOperand place_rows_operand(Lowering& lowering, const ContractionTask& task) {
   const int access = task.plan.a;
   const OperandFacts& facts = task.facts[access];
-  if (task.plan.rows_placing == Placing::in_place && !rows_alias(task, facts)) return in_place(lowering, task, access);
+  if (task.plan.rows_placing == Placing::in_place && !rows_alias(task, facts))
+    return {in_place(lowering, task, access), {}};
   std::vector<CopyDim> dims;
   for (std::size_t d : order_of_copy(task, facts)) {
     const std::int64_t extent = facts.reach[d].high - facts.reach[d].low + 1;
     dims.push_back({CopyDim::Of::dim, d, extent, extent});
   }
   if (rows_are_met_often(task) && !task.plan.row.around) spread(task, facts, dims);
-  return copied(lowering, task, access, dims, {});
+  return {panel_of_copy(task, access, dims), dims};
+}
+
+void copy_rows(Lowering& lowering, const ContractionTask& task, RowsOperand& rows) {
+  rows.panel.buffer = buffer_of_copy(lowering, task, task.plan.a, rows.copy, {}, 0);
+}
+
+bool is_copied_by_rounds(Lowering& lowering, const ContractionTask& task, const RowsOperand& rows, std::size_t loop) {
+  const OperandFacts& facts = task.facts[task.plan.a];
+  const std::int64_t rounds = task.extent(loop), bytes = byte_size(task.node->result()->type.dtype);
+  if (rows.copy.size() < 2 || task.shares || facts.fixed || rounds < 2) return false;
+  const std::size_t first = rows.copy[0].dim;
+  if (facts.own_dimension(loop, rounds) != first || rows.copy[0].stored != rounds) return false;
+  for (std::size_t d = 0; d < facts.shape.size(); ++d)
+    if (d != first && moves(facts.access->index[d], loop)) return false;
+  const std::int64_t all = elements_of(rows.copy) * bytes, cache = lowering.target().l2_bytes / 2;
+  return all > cache && all / rounds <= cache &&
+         !lowering.packed().contains(key_of_copy(lowering, task, task.plan.a, rows.copy, {}, 0));
+}
+
+void reserve_round(Lowering& lowering, const ContractionTask& task, RowsOperand& rows, std::size_t loop) {
+  const std::int64_t elements = elements_of(rows.copy) / rows.copy[0].stored;
+  rows.panel.buffer = lowering.buffers().add_worker("padded", task.node->result()->type.dtype, elements);
+  rows.panel.coefficients[loop] = 0;
+}
+
+void copy_round(Lowering& lowering, KernelWriter& writer, Engine& engine, const ContractionTask& task,
+                const RowsOperand& rows, const Affine& round) {
+  const OperandFacts& facts = task.facts[task.plan.a];
+  const Value* value = task.operand(task.plan.a);
+  std::vector<CopyDim> dims(rows.copy.begin() + 1, rows.copy.end());
+  Source source = source_of(facts);
+  const std::size_t first = rows.copy[0].dim;
+  if (lowering.vectorize()) join_short(facts, lowering.lanes(value->type.dtype), dims, source);
+  std::vector<Affine> index = first_of(source);
+  index[first] = round;
+  write_elements(lowering, writer, engine, value, facts.in_memory, rows.panel.buffer, dims, {}, source,
+                 std::move(index));
 }
 
 Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const Pieces& pieces) {
