@@ -301,9 +301,10 @@ void write_panels(Lowering& lowering, const ContractionTask& task, const Pieces&
     Affine block = open(pieces.count, false);
     std::vector<Affine> at(dims.size());
     for (std::size_t i : order) {
-      at[i] = open(dims[i]->extent, false);
+      const Affine upwards = open(dims[i]->extent, false);
       const bool turned = i >= block_at && dims[i]->reversed;
-      variables[dims[i]->variable] = coordinate(turned ? at[i] * -1 + affine_constant(dims[i]->extent - 1) : at[i]);
+      variables[dims[i]->variable] = coordinate(upwards);
+      at[i] = turned ? upwards * -1 + affine_constant(dims[i]->extent - 1) : upwards;
     }
     Affine column = open(pieces.padded, true);
     Coordinates to;
