@@ -31,7 +31,7 @@ Scalar at_least(ScalarBuilder& b, Scalar x, double bound) {
 
 Scalar exp_polynomial(ScalarBuilder& b, Scalar r) {
   if (r.type == DType::f32)
-    return horner(b, r, {0x1p-1, 0x1.555556p-3, 0x1.5554e2p-5, 0x1.110feep-7, 0x1.6d53b2p-10, 0x1.a273fap-13});
+    return horner_of_pairs(b, r, {0x1p-1, 0x1.555556p-3, 0x1.5554e2p-5, 0x1.110feep-7, 0x1.6d53b2p-10, 0x1.a273fap-13});
   return horner(b, r,
                 {0x1p-1, 0x1.5555555555555p-3, 0x1.5555555555558p-5, 0x1.11111111112ccp-7, 0x1.6c16c16c14ffep-10,
                  0x1.a01a019f489a9p-13, 0x1.a01a01ad7ea9bp-16, 0x1.71de3d389041ap-19, 0x1.27e4cc101eea3p-22,
@@ -48,14 +48,29 @@ ReducedExp reduce_exp(ScalarBuilder& b, Scalar x) {
   return {n, r, b.fma(r * r, exp_polynomial(b, r), r_low)};
 }
 
+namespace {
+
+// exp(r) - 1 where it is to be added to 1: of f32, error 2^-28.
+Scalar beside_one(ScalarBuilder& b, Scalar r) {
+  const Scalar q = r.type == DType::f32
+                       ? horner_of_pairs(b, r, {0x1p-1, 0x1.55548ep-3, 0x1.5554d8p-5, 0x1.123c06p-7, 0x1.6d5f54p-10})
+                       : exp_polynomial(b, r);
+  return b.fma(r * r, q, r);
+}
+
+}  // namespace
+
 // r loses what rounds off; it is small against 1.
 Scalar exp_negative(ScalarBuilder& b, Scalar x) {
   const ExpConstants k = exp_constants(x.type);
   const Scalar bounded = at_least(b, x, k.least);
-  const Scalar n = round_small(b, bounded * 0x1.71547652b82fep+0).value;
+  constexpr double kPerLn2 = 0x1.71547652b82fep+0;
+  const Rounded rounded =
+      x.type == DType::f32 ? round_product_f32(b, bounded, kPerLn2) : round_small(b, bounded * kPerLn2);
+  const Scalar n = rounded.value;
   const Scalar a = b.fma(-n, b.number(x.type, k.ln2_high), bounded);  // exact
   const Scalar r = b.fma(-n, b.number(x.type, k.ln2_low), a);
-  return b.scale(b.fma(r * r, exp_polynomial(b, r), r) + 1, n);
+  return b.scale(beside_one(b, r) + 1, n);
 }
 
 Scalar exp(ScalarBuilder& b, Scalar x) { return exp_negative(b, at_most(b, x, exp_constants(x.type).greatest)); }
@@ -65,7 +80,7 @@ Scalar exp2(ScalarBuilder& b, Scalar x) {
   const Scalar bounded = at_least(b, at_most(b, x, f32 ? 129 : 1025), f32 ? -151 : -1076);
   const Rounded n = round_small(b, bounded);
   const Scalar r = (bounded - n.value) * 0x1.62e42fefa39efp-1;
-  return b.scale(b.fma(r * r, exp_polynomial(b, r), r) + 1, n.value);
+  return b.scale(beside_one(b, r) + 1, n.value);
 }
 
 // 2^n e + (2^n - 1). For the greatest n, 2^n itself would overflow: one factor of 2 is kept for last.
@@ -98,14 +113,18 @@ Scalar tanh_f64(ScalarBuilder& b, Scalar x) {
   return with_sign(b, b.fma(correction, b.fma(-q, half, half), q), sign_bit(b, x));
 }
 
-// A polynomial near 0; beyond, 1 - 2 / (exp(2 |x|) + 1) loses little of what its parts round off.
+// A polynomial near 0; beyond, 1 - 1 / (exp(2 |x|) / 2 + 1 / 2) loses little of what its parts round off: exp(2 |x|) is
+// 2^n (1 + t), with ln 2 in one part.
 Scalar tanh_f32(ScalarBuilder& b, Scalar x) {
   const Scalar magnitude = abs(b, x), z = x * x;
-  const Scalar p = horner(b, z, {-0x1.555528p-2, 0x1.1105cp-3, -0x1.b81fb2p-5, 0x1.51bef8p-6, -0x1.753272p-8});
+  const Scalar p = horner(b, z, {-0x1.555452p-2, 0x1.10cefcp-3, -0x1.af7d38p-5, 0x1.0d5184p-6});
   const Scalar near = b.fma(magnitude * z, p, magnitude);
   const Scalar bounded = at_most(b, magnitude, exp_constants(x.type).tanh_greatest);
-  const Scalar far = 1 - b.number(x.type, 2) / (exp_negative(b, bounded + bounded) + 1);
-  return with_sign(b, b.select(magnitude < b.number(x.type, 0.6), near, far), sign_bit(b, x));
+  const Scalar n = round_product_f32(b, bounded, 0x1.71547652b82fep+1).value;
+  const Scalar r = b.fma(n, b.number(x.type, -0x1.62e42fefa39efp-1), bounded + bounded);
+  const Scalar half = b.scale(b.number(x.type, 0.5), n);
+  const Scalar far = 1 - b.number(x.type, 1) / b.fma(half, beside_one(b, r), half + 0.5);
+  return with_sign(b, b.select(magnitude < b.number(x.type, 0.55), near, far), sign_bit(b, x));
 }
 
 // With e = exp(-|x|) = 2^n m: q = m / d 2^n where x < 0, 1 / d elsewhere, d = 1 + e, so that nothing overflows and
@@ -123,14 +142,13 @@ Scalar sigmoid_f64(ScalarBuilder& b, Scalar x) {
   return b.scale(b.fma(error, reciprocal, q), b.select(negative, reduced.n.value, zero));
 }
 
-// With e = exp(-|x|): e / (1 + e) where x < 0, 1 / (1 + e) elsewhere, corrected for the rounding of 1 + e alone.
+// With e = exp(-|x|) and g = e / (1 + e): e - e g where x < 0, 1 - g elsewhere. What g rounds off counts the less the
+// smaller e is.
 Scalar sigmoid_f32(ScalarBuilder& b, Scalar x) {
-  const Scalar one = b.number(x.type, 1);
   const Scalar e = exp_negative(b, -abs(b, x));
-  const Pair d = quick_two_sum(one, e);
-  const Scalar q = b.select(x < b.number(x.type, 0), e, one) / d.high;
-  const Scalar reciprocal = b.fma(e, b.number(x.type, -0.47), b.number(x.type, 0.97));  // of d, within 6 %
-  return b.fma(-q * d.low, reciprocal, q);
+  const Scalar g = e / (e + 1);
+  const Scalar top = b.select(x < b.number(x.type, 0), e, b.number(x.type, 1));
+  return b.fma(-top, g, top);
 }
 
 }  // namespace

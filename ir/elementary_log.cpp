@@ -1,8 +1,8 @@
 // log, log1p, softplus, and the square roots.
 //
-// log(x): x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); log(1 + f) = f - (f^2 / 2 - p(f)), where p is a minimax
-// polynomial in f32 (tests/golden/elementary_coefficients.sollya), fdlibm's s (f^2 / 2 + R(s^2)), s = f / (2 + f), in
-// f64; then k ln 2 is added with ln 2 in two parts, the first so short that k times it is exact.
+// log(x): x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), in f32 in [3/4, 3/2); log(1 + f) = f - (f^2 / 2 - p(f)),
+// where p is a minimax polynomial in f32 (tests/golden/elementary_coefficients.sollya), fdlibm's s (f^2 / 2 + R(s^2)),
+// s = f / (2 + f), in f64; then k ln 2 is added with ln 2 in two parts, the first so short that k times it is exact.
 #include "ir/elementary.h"
 #include "ir/elementary_exp.h"
 #include "ir/elementary_pieces.h"
@@ -12,16 +12,16 @@ namespace {
 
 struct ReducedLog {
   Scalar k;        // integer of the layout's bits
-  Scalar scaled;   // x 2^-k, in [sqrt(1/2), sqrt(2))
+  Scalar scaled;   // x 2^-k = 1 + f
   Scalar shifted;  // k at the place of the exponent
 };
 // Of a normal positive number.
 ReducedLog reduce_log(ScalarBuilder& b, Scalar x) {
   const Layout layout = layout_of(x.type);
-  const Scalar root = b.bitcast(b.number(x.type, 0x1.6a09e667f3bcdp-1), layout.bits);
+  const double least = x.type == DType::f32 ? 0.75 : 0x1.6a09e667f3bcdp-1;
   const Scalar fraction = b.integer(layout.bits, layout.fraction);
   const Scalar bits = bits_of(b, x);
-  const Scalar k = shift_right_arithmetic(b, bits - root, layout.fraction);
+  const Scalar k = shift_right_arithmetic(b, bits - b.bitcast(b.number(x.type, least), layout.bits), layout.fraction);
   const Scalar shifted = k << fraction;
   return {k, b.bitcast(bits - shifted, x.type), shifted};
 }
@@ -29,10 +29,10 @@ ReducedLog reduce_log(ScalarBuilder& b, Scalar x) {
 // k ln 2 + log(1 + f), k a float. ln 2 in two parts: fdlibm's e_log.c and e_logf.c.
 Scalar finish_log_f32(ScalarBuilder& b, Scalar k, Scalar f) {
   const Scalar square = f * f;
-  // (log(1 + f) - f + f^2 / 2) / f^3 on [-0.293, 0.4143], relative error of the logarithm 2^-29.
-  const Scalar p = horner(b, f,
-                          {0x1.55553ep-2, -0x1.000006p-2, 0x1.99a8c2p-3, -0x1.555f48p-3, 0x1.22f302p-3, -0x1.fb7204p-4,
-                           0x1.e9ccccp-4, -0x1.e32944p-4, 0x1.1453ep-4});
+  // (log(1 + f) - f + f^2 / 2) / f^3 on [-1/4, 1/2], relative error of the logarithm 2^-29.
+  const Scalar p = horner_of_pairs(b, f,
+                                   {0x1.55555ep-2, -0x1.000092p-2, 0x1.9995bp-3, -0x1.550d86p-3, 0x1.24763ap-3,
+                                    -0x1.0556bap-3, 0x1.df88a4p-4, -0x1.6fd116p-4, 0x1.2866d2p-5});
   const Scalar low = b.fma(f * square, p, k * 0x1.2fefa2p-17);
   const Scalar tail = b.fma(square, b.number(f.type, -0.5), low);
   return b.fma(k, b.number(f.type, 0x1.62e3p-1), f + tail);
@@ -74,16 +74,28 @@ Scalar ordinary_log1p(ScalarBuilder& b, Scalar x) {
   return finish_log(b, reduced.k, f);
 }
 
-}  // namespace
+// Of a normal positive x 2^-`shift`.
+Scalar normal_log(ScalarBuilder& b, Scalar x, Scalar shift) {
+  const ReducedLog reduced = reduce_log(b, x);
+  return finish_log(b, reduced.k - shift, reduced.scaled - 1);
+}
 
-Scalar log(ScalarBuilder& b, Scalar x) {
+Scalar any_log(ScalarBuilder& b, Scalar x) {
   const Layout layout = layout_of(x.type);
   const bool f32 = x.type == DType::f32;
   const Scalar denormal = x < b.number(x.type, f32 ? 0x1p-126 : 0x1p-1022);
   const Scalar normal = b.select(denormal, x * (f32 ? 0x1p23 : 0x1p52), x);
-  const ReducedLog reduced = reduce_log(b, normal);
-  const Scalar k = reduced.k - b.select(denormal, b.integer(layout.bits, layout.fraction), b.integer(layout.bits, 0));
-  return with_special_logs(b, x, 0, finish_log(b, k, reduced.scaled - 1));
+  const Scalar shift = b.select(denormal, b.integer(layout.bits, layout.fraction), b.integer(layout.bits, 0));
+  return with_special_logs(b, x, 0, normal_log(b, normal, shift));
+}
+
+}  // namespace
+
+Scalar log(ScalarBuilder& b, Scalar x) {
+  if (x.type == DType::f64) return any_log(b, x);
+  const Scalar usual = (b.number(x.type, 0x1p-126) <= x) & (x < b.number(x.type, kInf));
+  return b.rarely(~usual, normal_log(b, x, b.integer(DType::i32, 0)),
+                  [&](ScalarBuilder& inner) { return any_log(inner, x); });
 }
 
 Scalar log1p(ScalarBuilder& b, Scalar x) {

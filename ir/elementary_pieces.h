@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <limits>
+#include <vector>
 
 #include "ir/diagnostic.h"
 #include "ir/scalar.h"
@@ -57,17 +58,35 @@ inline Scalar horner(ScalarBuilder& b, Scalar x, std::initializer_list<double> c
   return sum;
 }
 
+// The same by pairs, (c0 + c1 x) + x^2 ((c2 + c3 x) + …): half as long a chain, one multiplication more.
+inline Scalar horner_of_pairs(ScalarBuilder& b, Scalar x, std::initializer_list<double> coefficients) {
+  std::vector<Scalar> pairs;
+  for (const double* c = coefficients.begin(); c != coefficients.end();) {
+    const Scalar low = b.number(x.type, *c++);
+    pairs.push_back(c == coefficients.end() ? low : b.fma(b.number(x.type, *c++), x, low));
+  }
+  const Scalar square = x * x;
+  Scalar sum = pairs.back();
+  for (std::size_t i = pairs.size() - 1; i-- > 0;) sum = b.fma(sum, square, pairs[i]);
+  return sum;
+}
+
 // round(x) as a float and as an integer of the layout's bits, for |x| < 2^(fraction-1): adding 1.5 * 2^fraction leaves
 // the integer in the low bits.
 struct Rounded {
   Scalar value, integer;
 };
-inline Rounded round_small(ScalarBuilder& b, Scalar x) {
-  const Layout layout = layout_of(x.type);
-  const double magic = layout.fraction == 23 ? 0x1.8p23 : 0x1.8p52;
-  const Scalar shifted = x + magic;
-  const Scalar base = b.bitcast(b.number(x.type, magic), layout.bits);
+inline Rounded round_shifted(ScalarBuilder& b, Scalar shifted, double magic) {
+  const Scalar base = b.bitcast(b.number(shifted.type, magic), layout_of(shifted.type).bits);
   return {shifted - magic, bits_of(b, shifted) - base};
+}
+inline Rounded round_small(ScalarBuilder& b, Scalar x) {
+  const double magic = layout_of(x.type).fraction == 23 ? 0x1.8p23 : 0x1.8p52;
+  return round_shifted(b, x + magic, magic);
+}
+// The same of x * factor, of f32, in one instruction less.
+inline Rounded round_product_f32(ScalarBuilder& b, Scalar x, double factor) {
+  return round_shifted(b, b.fma(x, b.number(DType::f32, factor), b.number(DType::f32, 0x1.8p23)), 0x1.8p23);
 }
 
 // A value in two parts, high + low, |low| at most half an ulp of high.

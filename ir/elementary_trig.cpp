@@ -1,5 +1,5 @@
 // sin, cos and tan: minimax polynomials on [-pi/4, pi/4] (tests/golden/elementary_coefficients.sollya) after the
-// reduction of elementary_angle.h.
+// reduction of elementary_angle.h; sin and cos of ordinary f32 after a shorter one.
 #include "ir/elementary.h"
 #include "ir/elementary_angle.h"
 #include "ir/elementary_pieces.h"
@@ -65,14 +65,55 @@ Scalar of_angle(ScalarBuilder& b, Scalar x, F f) {
                   [&](ScalarBuilder& inner) { return f(inner, reduce_huge_angle(inner, x)); });
 }
 
+// |x| = n pi/2 + r, |r| <= pi/4, for n of 11 bits. pi/2 in parts (Cody and Waite) of 13, 11, 11 and 24 bits: n times
+// each of the first three is exact, and so are the first two differences. What the third rounds off is kept: r is
+// rounded once.
+struct ShortAngle {
+  Scalar n, r;
+};
+ShortAngle reduce_f32(ScalarBuilder& b, Scalar magnitude) {
+  const auto number = [&](double value) { return b.number(DType::f32, value); };
+  const Rounded n = round_product_f32(b, magnitude, 0x1.45f306dc9c883p-1);
+  const Scalar minus = -n.value, p3 = number(0x1.444p-24);
+  const Scalar s2 = b.fma(minus, number(0x1.f68p-13), b.fma(minus, number(0x1.921p+0), magnitude));
+  const Scalar s3 = b.fma(minus, p3, s2);
+  const Scalar e3 = b.fma(minus, p3, s2 - s3);
+  return {n.integer, s3 + b.fma(minus, number(0x1.68c234p-39), e3)};
+}
+
+// sin of |x| plus `turn` quarters. Odd quarters take 1 + r^2 p(r^2), the others r + r^3 p(r^2): one evaluation, of
+// which the numbers are chosen; the polynomials are those of cos_of and sin_of.
+Scalar sin_f32(ScalarBuilder& b, Scalar magnitude, int turn) {
+  const ShortAngle angle = reduce_f32(b, magnitude);
+  const Scalar quarter = turn == 0 ? angle.n : angle.n + turn;
+  const Scalar odd = bit(b, quarter, 1), z = angle.r * angle.r;
+  const auto choose = [&](double cos, double sin) {
+    return b.select(odd, b.number(z.type, cos), b.number(z.type, sin));
+  };
+  const Scalar low = b.fma(choose(0x1.55554ap-5, 0x1.11115cp-7), z, choose(-0.5, -0x1.555556p-3));
+  const Scalar high = b.fma(choose(0x1.99eab8p-16, 0x1.75d936p-19), z, choose(-0x1.6c0c2ep-10, -0x1.a04034p-13));
+  const Scalar base = b.select(odd, b.number(z.type, 1), angle.r);
+  const Scalar value = b.fma(base * z, b.fma(high, z * z, low), base);
+  const Scalar sign = (quarter << b.integer(DType::i32, 30)) & b.integer(DType::i32, layout_of(DType::f32).sign_bit);
+  return flip_sign(b, value, sign);
+}
+
+// `usual`, or what the reduction of huge angles makes of x.
+Scalar unless_huge_f32(ScalarBuilder& b, Scalar x, Scalar usual, int turn) {
+  const Scalar huge = abs(b, x) > b.number(x.type, greatest_ordinary_angle(x.type));
+  return b.rarely(huge, usual, [&](ScalarBuilder& inner) { return sin_at(inner, reduce_huge_angle(inner, x), turn); });
+}
+
 }  // namespace
 
 Scalar sin(ScalarBuilder& b, Scalar x) {
+  if (x.type == DType::f32) return unless_huge_f32(b, x, flip_sign(b, sin_f32(b, abs(b, x), 0), sign_bit(b, x)), 0);
   const Scalar result = of_angle(b, x, [](ScalarBuilder& s, const ReducedAngle& a) { return sin_at(s, a, 0); });
   return b.select(x == b.number(x.type, 0), x, result);
 }
 
 Scalar cos(ScalarBuilder& b, Scalar x) {
+  if (x.type == DType::f32) return unless_huge_f32(b, x, sin_f32(b, abs(b, x), 1), 1);
   return of_angle(b, x, [](ScalarBuilder& s, const ReducedAngle& a) { return sin_at(s, a, 1); });
 }
 

@@ -95,13 +95,13 @@ std::span<const Unary> unary_functions() {
   static const Unary functions[] = {
       GRADC_UNARY(floor, floorl, 0, 0),       GRADC_UNARY(ceil, ceill, 0, 0),
       GRADC_UNARY(trunc, truncl, 0, 0),       GRADC_UNARY(round, nearbyintl, 0, 0),
-      GRADC_UNARY(exp, expl, 1, 1),           GRADC_UNARY(exp2, exp2l, 1.1, 1.1),
-      GRADC_UNARY(expm1, expm1l, 1.6, 1.6),   GRADC_UNARY(log, logl, 0.9, 0.9),
-      GRADC_UNARY(log1p, log1pl, 1.5, 1.5),   GRADC_UNARY(softplus, softplus_wide, 1.8, 1.8),
+      GRADC_UNARY(exp, expl, 1.1, 1),         GRADC_UNARY(exp2, exp2l, 1.1, 1.1),
+      GRADC_UNARY(expm1, expm1l, 1.7, 1.6),   GRADC_UNARY(log, logl, 0.9, 0.9),
+      GRADC_UNARY(log1p, log1pl, 0.9, 1.5),   GRADC_UNARY(softplus, softplus_wide, 1.8, 1.8),
       GRADC_UNARY(sqrt, sqrtl, 0.501, 0.501), GRADC_UNARY(rsqrt, rsqrt_wide, 1.6, 1.6),
-      GRADC_UNARY(sin, sinl, 0.9, 0.9),       GRADC_UNARY(cos, cosl, 0.9, 0.9),
+      GRADC_UNARY(sin, sinl, 1.7, 0.9),       GRADC_UNARY(cos, cosl, 1.7, 0.9),
       GRADC_UNARY(tan, tanl, 1.6, 1.6),       GRADC_UNARY(atan, atanl, 1.6, 1.9),
-      GRADC_UNARY(tanh, tanhl, 1.4, 1.4),     GRADC_UNARY(sigmoid, sigmoid_wide, 2, 1.4),
+      GRADC_UNARY(tanh, tanhl, 1.4, 1.4),     GRADC_UNARY(sigmoid, sigmoid_wide, 1.9, 1.4),
       GRADC_UNARY(erf, erfl, 1.3, 1.3),
   };
   return functions;
