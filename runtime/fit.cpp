@@ -94,6 +94,9 @@ class Fit {
   void prepare_data();
   void split();
   std::unique_ptr<StageRun> run_of(const Stage& stage);
+  void foresee_setup();
+  void foresee_rests();
+  std::vector<std::int64_t> sizes_of_tests() const;
   void prepare_tests();
   void prepare_state();
   void set_input_statistics();
@@ -207,9 +210,38 @@ std::unique_ptr<StageRun> Fit::run_of(const Stage& stage) {
 void Fit::prepare_data() {
   if (!data_.train || data_.train->examples == 0) throw DataError("there are no examples to train on");
   split();
+  if (options_.foresee) foresee_setup();
   for (const Stage& stage : plan_) runs_.push_back(run_of(stage));
   run_ = runs_[static_cast<std::size_t>(place_.stage)].get();
+  if (options_.foresee) foresee_rests();
   prepare_tests();
+}
+
+// What is asked for between the training programs and the first step.
+void Fit::foresee_setup() {
+  for (const std::int64_t size : sizes_of_tests()) options_.foresee(stage().test.name, std::min(place_.batch, size));
+  if (!checkpoint_ && options_.initialize) options_.foresee("init", place_.batch);
+}
+
+// The smaller batches at the end of an epoch.
+void Fit::foresee_rests() {
+  for (const StageRun::Move& move : run_->moves()) {
+    const std::int64_t count = move.batch < 0 ? place_.batch : examples() - move.batch * place_.batch;
+    if (count < place_.batch) options_.foresee(run_->players()[move.player]->use.name, count);
+  }
+  for (const std::int64_t size : sizes_of_tests())
+    if (size > place_.batch && size % place_.batch != 0) options_.foresee(stage().test.name, size % place_.batch);
+}
+
+// Of the sets that are evaluated.
+std::vector<std::int64_t> Fit::sizes_of_tests() const {
+  std::vector<std::int64_t> sizes;
+  if (stage().test.name.empty()) return sizes;
+  if (data_.validation) sizes.push_back(data_.validation->examples);
+  if (!held_out_.empty()) sizes.push_back(static_cast<std::int64_t>(held_out_.size()));
+  if (data_.test) sizes.push_back(data_.test->examples);
+  std::erase(sizes, 0);
+  return sizes;
 }
 
 void Fit::prepare_tests() {

@@ -98,6 +98,7 @@ class Settling {
     }
     for (std::size_t n = 0; n < before_.size(); ++n)
       for (std::size_t before : before_[n]) after_[before].push_back(n);
+    along_ = liveness_.along(position_);
   }
 
   std::vector<std::size_t> run() {
@@ -161,14 +162,16 @@ class Settling {
   // The node's own moment may be fuller in its new place: then it stays.
   bool try_move(std::size_t from, std::size_t to) {
     if (from == to) return false;
-    const auto fullest = [&] {
-      const std::vector<std::int64_t> along = liveness_.along(position_);
+    const auto fullest = [&](const std::vector<std::int64_t>& along) {
       const auto at = [&](std::size_t i) { return along.begin() + static_cast<std::ptrdiff_t>(i); };
       return *std::max_element(at(std::min(from, to)), at(std::max(from, to) + 1));
     };
-    const std::int64_t before = fullest();
     move(from, to);
-    if (fullest() <= before) return true;
+    std::vector<std::int64_t> moved = liveness_.along(position_);
+    if (fullest(moved) <= fullest(along_)) {
+      along_ = std::move(moved);
+      return true;
+    }
     move(to, from);
     return false;
   }
@@ -183,6 +186,7 @@ class Settling {
   const Liveness& liveness_;
   std::vector<std::size_t> order_;
   std::vector<std::size_t> position_;
+  std::vector<std::int64_t> along_;  // bytes that live at each place
   std::vector<std::vector<std::size_t>> before_, after_;
 };
 

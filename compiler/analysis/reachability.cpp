@@ -1,7 +1,7 @@
 // Groups of nodes and the paths between them: see reachability.h.
 #include "compiler/analysis/reachability.h"
 
-#include <boost/graph/breadth_first_search.hpp>
+#include <utility>
 
 #include "compiler/analysis/graph_adaptor.h"
 #include "compiler/analysis/order.h"
@@ -25,15 +25,19 @@ struct NodeGroups::Data {
     return *found;
   }
 
-  // What the vertices lead to, themselves included.
-  std::vector<bool> reached_from(const std::vector<Vertex>& sources) const {
-    std::vector<boost::default_color_type> color(num_vertices(graph), boost::white_color);
-    boost::queue<Vertex> open;
-    boost::breadth_first_visit(graph, sources.begin(), sources.end(), open, boost::default_bfs_visitor(),
-                               make_iterator_property_map(color.begin(), get(boost::vertex_index, graph)));
-    std::vector<bool> reached;
-    for (boost::default_color_type c : color) reached.push_back(c != boost::white_color);
-    return reached;
+  // Whether one of the vertices is `to` or leads to it. Ends there, which Boost's searches can't.
+  bool lead_to(std::vector<Vertex> open, Vertex to) const {
+    std::vector<char> seen(num_vertices(graph));
+    for (Vertex v : open) seen[v] = 1;
+    while (!open.empty() && !seen[to]) {
+      const Vertex v = open.back();
+      open.pop_back();
+      for (auto [edge, end] = out_edges(v, graph); edge != end; ++edge) {
+        const Vertex next = target(*edge, graph);
+        if (!std::exchange(seen[next], 1)) open.push_back(next);
+      }
+    }
+    return seen[to] != 0;
   }
 
   std::vector<Vertex> readers(Vertex v) const {
@@ -72,7 +76,7 @@ void NodeGroups::take_out(const Node* node) {
 }
 
 bool NodeGroups::leads_to(const Node* node, const Node* to) const {
-  return data_->reached_from(data_->readers(data_->vertex(node)))[data_->vertex(to)];
+  return data_->lead_to(data_->readers(data_->vertex(node)), data_->vertex(to));
 }
 
 bool NodeGroups::closes_circle(const Node* node, int group) const {
@@ -81,7 +85,7 @@ bool NodeGroups::closes_circle(const Node* node, int group) const {
   ensure(group >= 0 && static_cast<std::size_t>(group) < data_->hubs.size(), "a group without members is asked for");
   std::vector<Vertex> outside = data_->readers(v);
   std::erase_if(outside, [&](Vertex reader) { return data_->group[reader] == group; });
-  return !outside.empty() && data_->reached_from(outside)[data_->hubs[static_cast<std::size_t>(group)]];
+  return data_->lead_to(std::move(outside), data_->hubs[static_cast<std::size_t>(group)]);
 }
 
 }  // namespace gradc

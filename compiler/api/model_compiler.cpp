@@ -1,7 +1,6 @@
-// Model → executables, one at a time.
+// Model → executables, where they are asked for or ahead.
 #include "compiler/api/model_compiler.h"
 
-#include <chrono>
 #include <set>
 
 #include "ir/diagnostic.h"
@@ -54,22 +53,78 @@ ModelCompiler::ModelCompiler(const ModelGraph& model, Options options)
 ModelCompiler::ModelCompiler(std::shared_ptr<const ModelGraph> model, Options options)
     : owned_(std::move(model)), model_(*owned_), options_(std::move(options)), state_(state_table(model_.state)) {}
 
+ModelCompiler::~ModelCompiler() {
+  {
+    const std::lock_guard lock(mutex_);
+    wanted_.clear();
+  }
+  if (worker_.joinable()) worker_.join();
+}
+
+ModelCompiler::Key ModelCompiler::key(std::string_view program, const Binding& binding) const {
+  return {std::string(program), program == "init" ? Binding() : binding};
+}
+
 const runtime::Executable& ModelCompiler::executable(std::string_view program, std::int64_t batch) {
   return executable(program, batch_binding(model_, batch));
 }
 
 const runtime::Executable& ModelCompiler::executable(std::string_view program, const Binding& binding) {
-  std::lock_guard lock(mutex_);
-  std::pair<std::string, Binding> key(program, program == "init" ? Binding() : binding);
-  auto found = executables_.find(key);
-  if (found != executables_.end()) return found->second;
-  const auto start = std::chrono::steady_clock::now();
+  return executable(key(program, binding));
+}
+
+const runtime::Executable& ModelCompiler::executable(const Key& key) {
+  std::promise<runtime::Executable> mine;
+  std::unique_lock lock(mutex_);
+  const auto [place, first] = executables_.try_emplace(key);
+  std::shared_future<runtime::Executable>& kept = place->second;
+  if (first) kept = mine.get_future().share();
+  const std::shared_future<runtime::Executable> result = kept;
+  lock.unlock();
+  if (first) {
+    try {
+      mine.set_value(compile(key));
+    } catch (...) {
+      mine.set_exception(std::current_exception());
+    }
+  }
+  return result.get();  // of a state that the map shares
+}
+
+runtime::Executable ModelCompiler::compile(const Key& key) const {
   const std::string names[] = {key.first};
   KernelModule kernels = compile_to_kernels(programs_of(model_, names), model_.state, key.second, options_);
   std::vector<runtime::Executable> loaded = load(kernels, options_.optimize);
   ensure(loaded.size() == 1, "one program gives one executable");
-  compile_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return executables_.emplace(std::move(key), std::move(loaded[0])).first->second;
+  return std::move(loaded[0]);
+}
+
+// On a machine of one core it would only come between, and observers know of one thread.
+void ModelCompiler::ahead(std::string_view program, std::int64_t batch) {
+  if (std::thread::hardware_concurrency() < 2 || options_.before || options_.observe) return;
+  const std::lock_guard lock(mutex_);
+  wanted_.push_back(key(program, batch_binding(model_, batch)));
+  if (working_) return;
+  if (worker_.joinable()) worker_.join();
+  working_ = true;
+  worker_ = std::thread([this] { work_ahead(); });
+}
+
+void ModelCompiler::work_ahead() {
+  for (;;) {
+    Key next;
+    {
+      const std::lock_guard lock(mutex_);
+      working_ = !wanted_.empty();
+      if (!working_) return;
+      next = std::move(wanted_.front());
+      wanted_.pop_front();
+    }
+    try {
+      executable(next);
+    } catch (...) {  // kept for who asks
+    }
+  }
 }
 
 }  // namespace gradc

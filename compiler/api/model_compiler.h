@@ -1,12 +1,15 @@
 // Compiles the programs of a model on demand: one native executable for each program and binding, kept.
 #pragma once
 
+#include <deque>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "compiler/codegen/codegen.h"
@@ -29,24 +32,36 @@ class ModelCompiler {
   // The model must outlive the compiler.
   ModelCompiler(const ModelGraph& model, Options options);
   ModelCompiler(std::shared_ptr<const ModelGraph> model, Options options);
+  ~ModelCompiler();  // waits for what is being compiled ahead, and leaves the rest
 
   const ModelGraph& model() const { return model_; }
 
-  // Thread-safe; compiles at the first call. `init` does not depend on the batch.
+  // Thread-safe; compiles at the first call, on the thread of the caller: others that ask for the same wait for it, all
+  // else goes on beside it. `init` does not depend on the batch. What can't be compiled throws the same error each
+  // time.
   const runtime::Executable& executable(std::string_view program, std::int64_t batch);
   const runtime::Executable& executable(std::string_view program, const Binding& binding);
+  // Compiles what will be asked for, one after the other, on a thread of its own. An error is that of who asks.
+  void ahead(std::string_view program, std::int64_t batch);
   const Options& options() const { return options_; }
   const runtime::StateTable& state() const { return state_; }
-  double compile_seconds() const { return compile_seconds_; }
 
  private:
+  using Key = std::pair<std::string, Binding>;
+  Key key(std::string_view program, const Binding& binding) const;
+  const runtime::Executable& executable(const Key& key);
+  runtime::Executable compile(const Key& key) const;
+  void work_ahead();
+
   std::shared_ptr<const ModelGraph> owned_;  // null where the caller owns it
   const ModelGraph& model_;
   Options options_;
   runtime::StateTable state_;
-  std::mutex mutex_;
-  std::map<std::pair<std::string, Binding>, runtime::Executable> executables_;
-  double compile_seconds_ = 0;
+  std::mutex mutex_;  // of all below
+  std::map<Key, std::shared_future<runtime::Executable>> executables_;
+  std::deque<Key> wanted_;  // ahead
+  std::thread worker_;      // takes them
+  bool working_ = false;
 };
 
 }  // namespace gradc

@@ -326,6 +326,7 @@ runtime::FitResult train_on(const Executable& code, State& state, const runtime:
   options.threads = code.threads();
   options.initialize = false;
   const std::shared_ptr<ModelCompiler>& compiler = code.compiler();
+  options.foresee = [&](std::string_view program, std::int64_t batch) { compiler->ahead(program, batch); };
   runtime::FitResult result = runtime::fit(provider(*compiler), compiler->state(), state.block(), data, options);
   for (const runtime::Array& input : training_inputs(compiler->model(), options)) measured.insert(input.name);
   return result;

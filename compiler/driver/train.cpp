@@ -132,6 +132,8 @@ int run(Session& session, const ModelGraph& model, const Arguments& given) {
     return "; " + origin->message;
   };
 
+  options.foresee = [&](std::string_view program, std::int64_t batch) { compiler.ahead(program, batch); };
+
   const runtime::Provide provide = provider(compiler);
   runtime::Block state(compiler.state().bytes);
   const runtime::FitResult result = at_splits(model.data, [&] {

@@ -214,26 +214,29 @@ class Fuser {
 
   // A cluster that reduces the same elements in the same walk, as the two sums of a cross entropy; or -1.
   int find_sibling(const Node* node) const {
-    const std::set<const Value*> met = elements_under(node);
+    const std::set<const Value*>& met = elements_under(node);
     for (std::size_t k = clusters_.size(); k-- > 0;) {
       const Cluster& c = clusters_[k];
-      if (c.kind != "reduce" || c.nodes.size() >= kMostNodes || !reduction_may_join(c, node) ||
-          groups_.closes_circle(node, static_cast<int>(k)))
-        continue;
+      if (c.kind != "reduce" || c.nodes.size() >= kMostNodes) continue;
       const bool shared = std::any_of(c.nodes.begin(), c.nodes.end(), [&](const Node* n) {
         if (facts(n).sort != Sort::reduction) return false;
-        const std::set<const Value*> others = elements_under(n);
+        const std::set<const Value*>& others = elements_under(n);
         return std::any_of(others.begin(), others.end(), [&](const Value* v) { return met.contains(v); });
       });
-      if (shared) return static_cast<int>(k);
+      // The search for circles walks the region: last.
+      if (shared && reduction_may_join(c, node) && !groups_.closes_circle(node, static_cast<int>(k)))
+        return static_cast<int>(k);
     }
     return -1;
   }
 
   // What a reduction's first operand is computed from element by element, itself included.
-  std::set<const Value*> elements_under(const Node* reduction) const {
+  const std::set<const Value*>& elements_under(const Node* reduction) const {
+    const auto [known, fresh] = elements_under_.try_emplace(reduction);
+    std::set<const Value*>& met = known->second;
+    if (!fresh) return met;
     const Value* operand = reduction->operands[static_cast<std::size_t>(facts(reduction).form.accesses[0].operand)];
-    std::set<const Value*> met{operand};
+    met.insert(operand);
     std::vector<const Value*> open{operand};
     while (!open.empty()) {
       const Node* node = open.back()->node;
@@ -586,6 +589,7 @@ class Fuser {
   NodeGroups groups_;  // the clusters by their numbers
   std::vector<std::unique_ptr<Node>> old_;
   mutable std::map<const Node*, bool> follows_contraction_;
+  mutable std::map<const Node*, std::set<const Value*>> elements_under_;
   std::set<const Node*> emitted_;
   ValueMap map_;
 };

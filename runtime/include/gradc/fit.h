@@ -170,6 +170,8 @@ struct FitOptions {
   std::function<bool(const StepEvent&)> on_step;  // false: stop
   std::function<bool(const EpochEvent&)> on_epoch;
   std::function<std::string(const NonFinite&)> explain;  // adds to the message of check_finite
+  // Told of executables that the run will ask for later, in this order, so that they may be compiled ahead.
+  std::function<void(std::string_view program, std::int64_t batch)> foresee;
 };
 
 struct FitData {

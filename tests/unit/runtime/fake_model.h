@@ -196,6 +196,7 @@ class FakeModel {
     };
   }
   bool asked_for(const std::string& name, std::int64_t batch) const { return made_.contains({name, batch}); }
+  std::size_t asked() const { return made_.size(); }
 
  private:
   std::map<std::pair<std::string, std::int64_t>, std::unique_ptr<Executable>> made_;

@@ -500,3 +500,29 @@ TEST_CASE("a set without examples is refused") {
             "no examples"));
   CHECK(has(message_of<DataError>([&] { run(fake_options(), none); }), "no examples to train on"));
 }
+
+TEST_CASE("fit: what it foresees is what it asks for later") {
+  const DataSet train = fake_data(43), test = fake_data(10, 100), small = fake_data(5, 200), even = fake_data(16, 300);
+  struct Case {
+    const DataSet *test, *validation;
+    double fraction;
+    std::size_t expected;  // programs and batches besides the first, which is not foreseen
+  };
+  for (const Case& c : {Case{nullptr, nullptr, 0, 2}, Case{&test, nullptr, 0, 4}, Case{&test, &small, 0, 5},
+                        Case{&even, nullptr, 0, 3}, Case{nullptr, nullptr, 0.5, 4}}) {
+    FakeModel model;
+    Block state;
+    std::set<std::pair<std::string, std::int64_t>> foreseen;
+    FitOptions options = fake_options();
+    options.epochs = 1;
+    options.validation_fraction = c.fraction;
+    options.foresee = [&](std::string_view program, std::int64_t batch) {
+      CHECK(!model.asked_for(std::string(program), batch));
+      foreseen.emplace(program, batch);
+    };
+    fit(model.provide(), fake_table(), state, {&train, c.validation, c.test}, options);
+    CHECK(foreseen.size() == c.expected);
+    for (const auto& [program, batch] : foreseen) CHECK(model.asked_for(program, batch));
+    CHECK(model.asked() == foreseen.size() + 1);
+  }
+}
