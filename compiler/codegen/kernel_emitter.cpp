@@ -30,6 +30,7 @@ KernelEmitter::KernelEmitter(Unit& unit, const KernelProgram& program, const Ker
   scopes_.resize(program.buffers.size());
   others_.resize(program.buffers.size());
   collect(kernel.body);
+  ahead_ = rows_ahead(program, kernel);
 }
 
 // Extents of all loop variables, and an alias scope for every group of overlapping buffers in use.

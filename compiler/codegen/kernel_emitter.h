@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/codegen/prefetch.h"
 #include "compiler/codegen/unit.h"
 
 namespace gradc::codegen {
@@ -102,6 +103,7 @@ class KernelEmitter {
                      std::vector<llvm::Value*>& totals);
   void vector_round(const Instr& instr, int lanes, llvm::Value* base, llvm::Value* mask,
                     std::vector<llvm::Value*>& totals);
+  void ask_ahead(const Instr& loop, int lanes, llvm::Value* base);
   void single_round(const Instr& instr, llvm::Value* at, std::vector<llvm::Value*>& totals);
   llvm::Constant* first_lanes(int lanes, std::int64_t active);
   LaneSlots spill(DType type, llvm::Value* total);
@@ -170,11 +172,12 @@ class KernelEmitter {
   std::vector<llvm::Value*> values_;
   std::vector<DType> types_;
   std::vector<Variable> variables_;
-  std::vector<llvm::Value*> pointers_;            // of buffers, once used
-  std::vector<llvm::MDNode*> scopes_, others_;    // alias scope of each buffer, and the list of all others
-  std::vector<bool> varying_;                     // values that vary along the enclosing vector loop
-  std::map<const Instr*, llvm::Value*> crossed_;  // the row of a block that stands for an access in this round
-  int lanes_ = 1;                                 // of the enclosing vector loop's round being emitted
+  std::vector<llvm::Value*> pointers_;                // of buffers, once used
+  std::vector<llvm::MDNode*> scopes_, others_;        // alias scope of each buffer, and the list of all others
+  std::map<const Instr*, std::vector<Ahead>> ahead_;  // of loops
+  std::vector<bool> varying_;                         // values that vary along the enclosing vector loop
+  std::map<const Instr*, llvm::Value*> crossed_;      // the row of a block that stands for an access in this round
+  int lanes_ = 1;                                     // of the enclosing vector loop's round being emitted
   int lane_variable_ = -1;
   std::map<int, llvm::Value*> firsts_;  // values that are this number + lane; a multiple of the block
   std::set<int> multiples_;             // values that are multiples of the block

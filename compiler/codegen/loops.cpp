@@ -4,6 +4,7 @@
 // without runs as many as the target's vectors hold. What remains is one masked round where the target has masks, else
 // ever smaller vectors and then single rounds, each adding to the lane that its round belongs to.
 #include <llvm/IR/Constants.h>
+#include <llvm/IR/Intrinsics.h>
 
 #include <algorithm>
 #include <bit>
@@ -97,6 +98,7 @@ void KernelEmitter::vector_round(const Instr& instr, int lanes, llvm::Value* bas
   llvm::Value* outer_mask = std::exchange(mask_, mask);
   variable.base = base;
   variable.lanes = lanes > 1;
+  if (lanes > 1) ask_ahead(instr, lanes, base);
   block(instr.body);
   for (std::size_t k = 0; k < totals.size(); ++k) {
     const Accumulator& a = loop.accumulators[k];
@@ -107,6 +109,23 @@ void KernelEmitter::vector_round(const Instr& instr, int lanes, llvm::Value* bas
   variable.lanes = false;
   lanes_ = outer_lanes;
   mask_ = outer_mask;
+}
+
+// One request for each line that the vectors of these rounds span in the next row.
+void KernelEmitter::ask_ahead(const Instr& loop, int lanes, llvm::Value* base) {
+  const auto found = ahead_.find(&loop);
+  if (found == ahead_.end()) return;
+  for (const Ahead& a : found->second) {
+    llvm::Type* stored = unit_.stored_type(a.type);
+    const std::int64_t size = byte_size(a.type);
+    llvm::Value* row = b_.CreateAdd(b_.CreateMul(variables_[0].base, i64(a.step)), i64(a.offset));
+    for (std::int64_t at = 0; at < lanes * size; at += kLine) {
+      llvm::Value* index = b_.CreateAdd(b_.CreateAdd(row, base), i64(at / size));
+      b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {unit_.pointer()},
+                         {b_.CreateGEP(stored, buffer_pointer(a.buffer), index), b_.getInt32(a.written), b_.getInt32(3),
+                          b_.getInt32(1)});
+    }
+  }
 }
 
 void KernelEmitter::vector_loop(const Instr& instr) {

@@ -5,7 +5,8 @@
 //    outside: they are views.
 // 2. From the last node to the first, a node joins the group of its readers where all of them are in one group and its
 //    kind allows it (may_join); otherwise it starts a group. A node that others read too joins where its elements are
-//    those of the group's results and no reader outside leads back into the group; it becomes one more result.
+//    those of the group's results and no reader outside leads back into the group; it becomes one more result. Else,
+//    where it is cheap to compute from what is in memory anyway, each reader's group has its own copy of it.
 // 3. A contraction joins only a loop group whose results follow it element by element: the group is its epilogue.
 //    A reduction joins the loop or reduce group that reads it at one point for every row.
 // 4. Groups are written as fusions in an order that respects their operands. Loops and branches belong to no group; the
@@ -208,6 +209,8 @@ class Fuser {
         }
     if (const int c = f.sort == Sort::reduction ? find_sibling(node) : -1; c >= 0)
       join(node, c);
+    else if (is_made_again(node, clusters, direct))
+      facts_.at(node).sort = Sort::free;
     else
       start(node);
   }
@@ -321,8 +324,66 @@ class Fuser {
       most = std::max(most, walked);
     }
     // What is computed once and read often, as a row's statistic, is kept unless it is cheap.
-    if (most >= 4 * f.elements && f.elements > 1 && f.operations > kFewOperations) return false;
+    if (most >= 4 * f.elements && f.elements > 1 && f.operations > kFewOperations && !follows_rows(c, node))
+      return false;
     return !feeds_contraction(c, direct) || (alone && !follows_contraction(node));
+  }
+
+  // Whether the node is a statistic of rows, as a reciprocal deviation: its reduction joins as well, and the kernel
+  // computes it once a row.
+  bool follows_rows(const Cluster& c, const Node* node) const {
+    return is_one_to_one(node) && std::any_of(node->operands.begin(), node->operands.end(), [&](const Value* operand) {
+             const Node* producer = operand->node;
+             if (!producer || operand->type.elements() != facts(node).elements) return false;
+             if (facts(producer).sort != Sort::reduction)
+               return facts(producer).sort == Sort::pointwise && follows_rows(c, producer);
+             return facts(producer).plan.rows && reduction_may_join(c, producer);
+           });
+  }
+
+  // Whether every reader computes the node's elements itself: they are cheap, come from one operand of their number
+  // that is in memory for others anyway, and no one kernel holds the readers, as a batch norm's differences from the
+  // mean are read by the sum of their squares and by what needs that sum.
+  bool is_made_again(const Node* node, const std::set<int>& clusters, const std::set<const Node*>& direct) const {
+    const Facts& f = facts(node);
+    if (f.sort != Sort::pointwise || f.apart || node->op->irregular != Irregular::none || !is_one_to_one(node) ||
+        clusters.size() < 2 || clusters.contains(-1) || operations_made_again(node) > kFewOperations)
+      return false;
+    bool reduced = false;
+    for (const Node* reader : direct) {
+      const Facts& r = facts(reader);
+      if (r.sort == Sort::reduction ? is_window(r) : r.sort != Sort::pointwise || !is_one_to_one(reader)) return false;
+      const std::string& kind = clusters_[static_cast<std::size_t>(cluster_of(reader))].kind;
+      if (kind != "loop" && kind != "reduce") return false;
+      reduced |= kind == "reduce";
+    }
+    const Value* whole = nullptr;
+    for (const Value* operand : node->operands) {
+      if (4 * elements_in_memory(operand) <= f.elements) continue;
+      if (whole && whole != operand) return false;
+      whole = operand;
+    }
+    return reduced && whole && byte_size(whole->type.dtype) <= byte_size(node->result()->type.dtype) &&
+           (!whole->node || facts(whole->node).sort != Sort::free) &&
+           (!whole->node || results_.contains(whole) || readers_.at(whole).size() > 1);
+  }
+
+  // Of an element: the node's own, and those of the readers that are made again after it.
+  std::int64_t operations_made_again(const Node* node) const {
+    std::int64_t most = 0;
+    if (auto found = readers_.find(node->result()); found != readers_.end())
+      for (const Node* reader : found->second)
+        if (facts(reader).sort == Sort::free) most = std::max(most, operations_made_again(reader));
+    return facts(node).operations + most;
+  }
+
+  // Of what a value is read from: a broadcast's operand, nothing for a constant.
+  std::int64_t elements_in_memory(const Value* value) const {
+    while (value->node && facts(value->node).sort == Sort::free) {
+      if (value->node->operands.empty()) return 0;
+      value = value->node->operands[0];
+    }
+    return value->type.elements();
   }
 
   // Where every element of a concatenation would compute an element of each operand.

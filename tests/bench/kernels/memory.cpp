@@ -134,10 +134,11 @@ void add_rows(std::vector<Case>& cases, const Rows& s) {
   cases.push_back(make("normalisation", "layer" + s.name(), forward(s.type(), by_row), s.passes(2),
                        [=](Compiled& run) { return layer_norm_peer(s.rows, s.columns, run.input(0).data()); }));
   cases.push_back(make("normalisation", "layer gradient" + s.name(), gradient(s.type(), by_row), s.passes(3)));
-  // Every channel's statistics before its first result: the data passes twice where the caches do not hold it.
-  cases.push_back(make("normalisation", "batch" + s.name(), forward(s.type(), by_channel), s.passes(3),
+  // Every channel's mean before its first difference, all squares of these before its first result: where the caches do
+  // not hold the data, it passes once for each, and for the results. A gradient needs two more sums, of x and g.
+  cases.push_back(make("normalisation", "batch" + s.name(), forward(s.type(), by_channel), s.passes(4),
                        [=](Compiled& run) { return batch_norm_peer(s.rows, s.columns, run.input(0).data()); }));
-  cases.push_back(make("normalisation", "batch gradient" + s.name(), gradient(s.type(), by_channel), s.passes(6)));
+  cases.push_back(make("normalisation", "batch gradient" + s.name(), gradient(s.type(), by_channel), s.passes(7)));
   cases.push_back(make("training", "dropout" + s.name(), dropout(s.type()), s.passes(2)));
   Case optimizer = make("training", "Adam" + s.name(), adam(s.type()), s.passes(7));
   optimizer.low = 0;

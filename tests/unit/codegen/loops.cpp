@@ -88,6 +88,47 @@ TEST_CASE("sums of products are sums of fused multiply-adds", "[codegen]") {
   }
 }
 
+// Rows of x, each less its maximum; rows end inside a vector, and the last has none after it.
+std::string rows_less_their_maximum(int rows, int columns) {
+  test::Text text;
+  const std::string all = number(rows * columns);
+  const std::string at = "[" + number(columns) + "*i0 + ";
+  std::string x = text.input(DType::f32, rows * columns), y = text.output(DType::f32, rows * columns);
+  text.kernel("    %0 = constant f32 -inf\n    loop i1 < " + number(columns) + " vector 64 {\n      %1 = load f32 " +
+                  x + at + "i1 of " + all + " by 1]\n    } giving %2 = max f32 from %0 of %1\n    loop i2 < " +
+                  number(columns) + " vector 16 {\n      %3 = load f32 " + x + at + "i2 of " + all +
+                  " by 1]\n      %4 = sub f32 %3, %2\n      store f32 %4 to " + y + at + "i2 of " + all +
+                  " by 1]\n    }\n",
+              rows);
+  return text.str();
+}
+
+TEST_CASE("a row's loops ask for the next row where the L2 cache does not hold the data", "[codegen]") {
+  const auto requests = [](const KernelProgram& program) {
+    const std::vector<std::byte> bytes = emit(test::module_of(program), Emit::llvm, 0);
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    int count = 0;
+    for (std::size_t at = text.find("call void @llvm.prefetch"); at != std::string_view::npos;
+         at = text.find("call void @llvm.prefetch", at + 1))
+      ++count;
+    return count;
+  };
+  for (Target target : test::runnable_targets()) {
+    INFO(target.cpu);
+    target.l2_bytes = 16 << 10;
+    const KernelProgram large = test::parse_program(target, rows_less_their_maximum(20, 205));
+    CHECK(requests(large) > 0);
+    test::Memory expected = test::interpreted(large);
+    test::Memory actual = test::native(large, load(test::module_of(large), 2).at(0));
+    test::require_same(large, expected, actual);
+    // In the cache, one row alone, short rows, rows of which L1 does not hold two.
+    CHECK(requests(test::parse_program(target, rows_less_their_maximum(5, 205))) == 0);
+    CHECK(requests(test::parse_program(target, rows_less_their_maximum(1, 6000))) == 0);
+    CHECK(requests(test::parse_program(target, rows_less_their_maximum(300, 100))) == 0);
+    CHECK(requests(test::parse_program(target, rows_less_their_maximum(20, 6200))) == 0);
+  }
+}
+
 TEST_CASE("serial loops inside vector loops run for every lane", "[codegen]") {
   test::Text text;
   std::string x = text.input(DType::f32, 9 * 45), w = text.input(DType::f32, 9);
