@@ -60,7 +60,7 @@ constexpr double kFarLoad = 1;         // of a number of the rows operand with a
 // operand (of 32 registers: two, so that the next is on its way) stay in registers. A tile that spills loses half.
 std::int64_t most_rows(int vectors, const Target& target) {
   int free = target.vector_registers - vectors - (target.vector_registers >= 32 ? 2 : 1);
-  return std::min<std::int64_t>(free / vectors, 28);
+  return std::min<std::int64_t>(free / vectors, 24);
 }
 
 // A step of the depth. Panels that do not stay in the first-level cache come from the second, kFromSecond bytes a

@@ -13,11 +13,12 @@ namespace gradc {
 
 namespace {
 
-constexpr std::int64_t kTaps = 32;            // rounds of sums as straight-line code
-constexpr std::int64_t kStraight = 300;       // instructions of it
-constexpr std::int64_t kInstructions = 1000;  // of a kernel
-constexpr std::int64_t kTogether = 4;         // neighbours that share what they read
-constexpr std::int64_t kFewRounds = 2;        // at an end: each for itself
+constexpr std::int64_t kTaps = 32;       // rounds of sums as straight-line code
+constexpr std::int64_t kStraight = 300;  // instructions of it
+// Instructions of a kernel: of sums of products, and of others, as pooling, which take few of a step's time.
+constexpr std::int64_t kOfProducts = 1000, kOfOthers = 120;
+constexpr std::int64_t kTogether = 4;   // neighbours that share what they read
+constexpr std::int64_t kFewRounds = 2;  // at an end: each for itself
 
 // Instructions of code; straight-line loops written out.
 std::int64_t code_size(const std::vector<Instr>& block) {
@@ -25,6 +26,15 @@ std::int64_t code_size(const std::vector<Instr>& block) {
   for (const Instr& instr : block)
     size += 1 + code_size(instr.body) * (instr.loop && instr.loop->mark == Loop::Mark::unroll ? instr.loop->extent : 1);
   return size;
+}
+
+bool has_products(const std::vector<Instr>& block) {
+  bool any = false;
+  visit(block, [&](const Instr& instr) {
+    if (instr.loop)
+      for (const Accumulator& a : instr.loop->accumulators) any |= a.times >= 0;
+  });
+  return any;
 }
 
 // Rounds of the loop and of all inside it; 0 where one of these is not one sum.
@@ -126,6 +136,7 @@ class WindowShaper {
   void run() {
     write_out(kernel_.body, false);
     size_ = code_size(kernel_.body);
+    most_ = has_products(kernel_.body) ? kOfProducts : kOfOthers;
     peel(kernel_.body);
     prove(kernel_.body);
     bring_together(kernel_.body);
@@ -192,7 +203,7 @@ class WindowShaper {
       if (instr.op == Opcode::loop && instr.loop->mark == Loop::Mark::serial) {
         const Rounds safe = safe_rounds(instr), all{0, instr.loop->extent};
         const std::int64_t most = (safe.first > 0) + (safe.end < all.end), grown = most * code_size({instr});
-        if (most > 0 && (safe.end - safe.first) * 2 >= all.end && size_ + grown <= kInstructions) {
+        if (most > 0 && (safe.end - safe.first) * 2 >= all.end && size_ + grown <= most_) {
           size_ += grown;
           cut(std::move(instr), {{0, safe.first}, safe, {safe.end, all.end}}, out);
           continue;
@@ -296,7 +307,7 @@ class WindowShaper {
   }
 
   Kernel& kernel_;
-  std::int64_t size_ = 0;
+  std::int64_t size_ = 0, most_ = 0;  // instructions
   std::map<int, std::int64_t> extents_;
 };
 
