@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "compiler/lower/emit.h"
 #include "compiler/lower/nest.h"
 
 namespace gradc {
@@ -125,6 +126,7 @@ class Copy {
   std::map<int, int> values_, variables_;
 };
 
+// Of a loop: from `first` to before `end`.
 struct Rounds {
   std::int64_t first, end;
 };
@@ -158,12 +160,12 @@ class WindowShaper {
   }
 
   // The values of an index over all rounds, the part of one variable left out.
-  Rounds reach(const Affine& affine, int without) const {
-    Rounds r{affine.offset, affine.offset};
+  Range reach(const Affine& affine, int without) const {
+    Range r{affine.offset, affine.offset};
     for (const Affine::Part& p : affine.parts) {
       if (p.variable == without) continue;
       const std::int64_t far = p.coefficient * (extents_.at(p.variable) - 1);
-      (far < 0 ? r.first : r.end) += far;
+      (far < 0 ? r.low : r.high) += far;
     }
     return r;
   }
@@ -183,8 +185,8 @@ class WindowShaper {
         for (const Affine::Part& p : s.affine.parts) {
           if (p.variable != instr.loop->variable) continue;
           // 0 <= c v + others < extent, for the least and the greatest of the others.
-          const Rounds others = reach(s.affine, p.variable);
-          std::int64_t below = -others.first, above = s.extent - 1 - others.end;  // below <= c v <= above
+          const Range others = reach(s.affine, p.variable);
+          std::int64_t below = -others.low, above = s.extent - 1 - others.high;  // below <= c v <= above
           if (p.coefficient < 0) std::tie(below, above) = std::pair(-above, -below);
           const std::int64_t c = std::abs(p.coefficient);
           safe.first = std::max(safe.first, below <= 0 ? 0 : (below + c - 1) / c);
@@ -299,8 +301,8 @@ class WindowShaper {
       if (!instr.access) continue;
       Access access = *instr.access;
       for (Subscript& s : access.subscripts) {
-        const Rounds met = reach(s.affine, -1);
-        if (is_plain_guard(s) && met.first >= 0 && met.end < s.extent) s.check = Subscript::Check::proven;
+        const Range met = reach(s.affine, -1);
+        if (is_plain_guard(s) && met.low >= 0 && met.high < s.extent) s.check = Subscript::Check::proven;
       }
       instr.access = std::make_shared<const Access>(std::move(access));
     }
