@@ -74,12 +74,16 @@ const runtime::Executable& ModelCompiler::executable(std::string_view program, c
 }
 
 const runtime::Executable& ModelCompiler::executable(const Key& key) {
+  return compiled(key).get();  // of a state that the map shares
+}
+
+std::shared_future<runtime::Executable> ModelCompiler::compiled(const Key& key) {
   std::promise<runtime::Executable> mine;
   std::unique_lock lock(mutex_);
   const auto [place, first] = executables_.try_emplace(key);
   std::shared_future<runtime::Executable>& kept = place->second;
   if (first) kept = mine.get_future().share();
-  const std::shared_future<runtime::Executable> result = kept;
+  std::shared_future<runtime::Executable> result = kept;
   lock.unlock();
   if (first) {
     try {
@@ -88,7 +92,7 @@ const runtime::Executable& ModelCompiler::executable(const Key& key) {
       mine.set_exception(std::current_exception());
     }
   }
-  return result.get();  // of a state that the map shares
+  return result;
 }
 
 runtime::Executable ModelCompiler::compile(const Key& key) const {
@@ -120,10 +124,7 @@ void ModelCompiler::work_ahead() {
       next = std::move(wanted_.front());
       wanted_.pop_front();
     }
-    try {
-      executable(next);
-    } catch (...) {  // kept for who asks
-    }
+    compiled(next);
   }
 }
 

@@ -50,6 +50,7 @@ class ModelCompiler {
   using Key = std::pair<std::string, Binding>;
   Key key(std::string_view program, const Binding& binding) const;
   const runtime::Executable& executable(const Key& key);
+  std::shared_future<runtime::Executable> compiled(const Key& key);  // or its error, for who asks
   runtime::Executable compile(const Key& key) const;
   void work_ahead();
 

@@ -207,7 +207,7 @@ class WindowShaper {
         const std::int64_t most = (safe.first > 0) + (safe.end < all.end), grown = most * code_size({instr});
         if (most > 0 && (safe.end - safe.first) * 2 >= all.end && size_ + grown <= most_) {
           size_ += grown;
-          cut(std::move(instr), {{0, safe.first}, safe, {safe.end, all.end}}, out);
+          cut(instr, {{0, safe.first}, safe, {safe.end, all.end}}, out);
           continue;
         }
       }
@@ -217,17 +217,17 @@ class WindowShaper {
   }
 
   // The loop as one for each of these parts, each going on with the sums of the one before.
-  void cut(Instr whole, std::vector<Rounds> parts, std::vector<Instr>& out) {
+  void cut(const Instr& whole, std::vector<Rounds> parts, std::vector<Instr>& out) {
     std::erase_if(parts, [](const Rounds& r) { return r.first >= r.end; });
     std::vector<Accumulator> sums = whole.loop->accumulators;
     for (const Rounds& rounds : parts) {
-      const bool last = &rounds == &parts.back();
-      Instr part = last ? std::move(whole) : Copy(kernel_).of(whole);
+      Instr part = Copy(kernel_).of(whole);
       Loop loop = *part.loop;
       loop.extent = rounds.end - rounds.first;
       if (loop.extent <= kFewRounds) loop.mark = Loop::Mark::unroll;
       for (std::size_t k = 0; k < sums.size(); ++k) {
         loop.accumulators[k].init = sums[k].init;
+        if (&rounds == &parts.back()) loop.accumulators[k].result = sums[k].result;
         sums[k].init = loop.accumulators[k].result;
       }
       substitute(part.body, loop.variable, affine_variable(loop.variable, 1, rounds.first), kernel_.values);
