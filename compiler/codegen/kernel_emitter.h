@@ -135,7 +135,6 @@ class KernelEmitter {
   llvm::Value* constant(DType type, std::int64_t integer, double number);
   llvm::Value* arithmetic(const Instr& instr, std::vector<llvm::Value*>& args);
   llvm::Value* divide(DType type, llvm::Value* x, llvm::Value* y, bool remainder);
-  llvm::Value* multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum);
   llvm::Value* scale(DType type, llvm::Value* x, llvm::Value* n);
   llvm::Value* scale_by_factors(DType type, llvm::Value* x, llvm::Value* n);
   llvm::Value* shift(Opcode op, DType type, llvm::Value* x, llvm::Value* count);

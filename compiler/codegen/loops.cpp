@@ -352,7 +352,7 @@ llvm::Value* KernelEmitter::identity(const Accumulator& a, int lanes) {
 // The total after a round, in as many lanes as before it.
 llvm::Value* KernelEmitter::after_round(const Accumulator& a, llvm::Value* total) {
   auto operand = [&](int id) { return is_vector(total) ? widen(value(id)) : value(id); };
-  if (a.times >= 0) return multiply_add(operand(a.update), operand(a.times), total);
+  if (a.times >= 0) return unit_.multiply_add(b_, operand(a.update), operand(a.times), total);
   return combined(a.combiner, a.type, total, operand(a.update));
 }
 

@@ -60,8 +60,7 @@ llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Val
     case Opcode::neg:
       return number ? b_.CreateFNeg(a[0]) : b_.CreateNeg(a[0]);
     case Opcode::fma:
-      if (!number) return b_.CreateAdd(b_.CreateMul(a[0], a[1]), a[2]);
-      return multiply_add(a[0], a[1], a[2]);
+      return unit_.multiply_add(b_, a[0], a[1], a[2]);
     case Opcode::scale:
       return scale(instr.type, a[0], a[1]);
     case Opcode::sqrt:
@@ -102,12 +101,6 @@ llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Val
   internal_error("codegen: `" + std::string(name_of(instr.op)) + "` is not an arithmetic instruction");
 }
 
-llvm::Value* KernelEmitter::multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum) {
-  if (!unit_.target().fma) return b_.CreateFAdd(b_.CreateFMul(x, y), sum);
-  return b_.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {x, y, sum});
-}
-
-// Truncating; x / 0 is 0, x % 0 is x, the lowest / -1 is the lowest.
 llvm::Value* KernelEmitter::scale(DType type, llvm::Value* x, llvm::Value* n) {
   namespace x86 = llvm::Intrinsic;
   const int lanes = lanes_of(x), most = unit_.target().lanes(byte_size(type));
@@ -150,6 +143,7 @@ llvm::Value* KernelEmitter::scale_by_factors(DType type, llvm::Value* x, llvm::V
   return b_.CreateFMul(b_.CreateFMul(x, power(half)), power(b_.CreateSub(whole, half)));
 }
 
+// Truncating; x / 0 is 0, x % 0 is x, the lowest / -1 is the lowest.
 llvm::Value* KernelEmitter::divide(DType type, llvm::Value* x, llvm::Value* y, bool remainder) {
   ensure(!is_float(type), "codegen: the remainder of floats is written out by its op");
   llvm::Type* t = y->getType();

@@ -44,7 +44,6 @@ class TileEmitter {
   Operands step(Operands at);
   llvm::Value* opaque(llvm::Value* pointer);
   llvm::Value* rows_on(llvm::Value* base, int rows);
-  llvm::Value* multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum);
 
   Unit& unit_;
   const Tile& tile_;
@@ -180,16 +179,10 @@ TileEmitter::Operands TileEmitter::step(Operands at) {
     if (lanes_ > 1) one = b_.CreateVectorSplat(static_cast<unsigned>(lanes_), one);
     for (int v = 0; v < vectors_; ++v) {
       llvm::Value*& total = totals_[static_cast<std::size_t>(r * vectors_ + v)];
-      total = multiply_add(one, columns[static_cast<std::size_t>(v)], total);
+      total = unit_.multiply_add(b_, one, columns[static_cast<std::size_t>(v)], total);
     }
   }
   return {advance(at.a, depth_.back().a_step), advance(at.b, depth_.back().b_step)};
-}
-
-llvm::Value* TileEmitter::multiply_add(llvm::Value* x, llvm::Value* y, llvm::Value* sum) {
-  if (!is_float(tile_.dtype)) return b_.CreateAdd(b_.CreateMul(x, y), sum);
-  if (!unit_.target().fma) return b_.CreateFAdd(b_.CreateFMul(x, y), sum);
-  return b_.CreateIntrinsic(llvm::Intrinsic::fma, {vector_}, {x, y, sum});
 }
 
 }  // namespace

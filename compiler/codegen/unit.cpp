@@ -3,12 +3,19 @@
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/DerivedTypes.h>
+#include <llvm/IR/Intrinsics.h>
 
 namespace gradc::codegen {
 
 Unit::Unit(llvm::LLVMContext& context, const std::string& name, const Target& target)
     : context_(context), module_(std::make_unique<llvm::Module>(name, context)), target_(target) {
   frame_ = frame_with(0);
+}
+
+llvm::Value* Unit::multiply_add(Builder& b, llvm::Value* x, llvm::Value* y, llvm::Value* sum) const {
+  if (!x->getType()->isFPOrFPVectorTy()) return b.CreateAdd(b.CreateMul(x, y), sum);
+  if (!target_.fma) return b.CreateFAdd(b.CreateFMul(x, y), sum);
+  return b.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {x, y, sum});
 }
 
 llvm::StructType* Unit::frame_with(unsigned trips) {

@@ -41,6 +41,8 @@ class Unit {
 
   // A function with the attributes of the target.
   llvm::Function* function(llvm::FunctionType* type, llvm::GlobalValue::LinkageTypes linkage, const std::string& name);
+  // x * y + sum, of floats as the target's fma.
+  llvm::Value* multiply_add(Builder& b, llvm::Value* x, llvm::Value* y, llvm::Value* sum) const;
   llvm::Constant* bytes(const std::byte* data, std::size_t size, const std::string& name);
   llvm::Constant* table(const KernelBuffer& buffer);
   // The function of a tile's shape, made at its first use (tile.cpp).
