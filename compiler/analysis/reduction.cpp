@@ -17,6 +17,11 @@ std::vector<std::int64_t> linear_coefficients(const OperandAccess& access, const
   return sum;
 }
 
+bool is_alone(const IndexMap& map, std::size_t variable) {
+  return map.coefficients[variable] != 0 &&
+         std::count(map.coefficients.begin(), map.coefficients.end(), 0) + 1 == std::ssize(map.coefficients);
+}
+
 bool spans_operand(const IndexedForm& form, const OperandAccess& access) {
   if (access.guarded) return false;
   std::vector<int> met(form.variables(), 0);
@@ -61,13 +66,10 @@ std::int64_t count_parts(std::int64_t extent, std::int64_t wanted) {
   return wanted;
 }
 
-// Whether a guarded index moves with this variable of the reduction, and with more than it.
+// Whether a guarded index that moves with this variable of the reduction may fall outside.
 bool is_guarded(const IndexedForm& form, int reduced) {
   const std::size_t v = form.domain.size() + static_cast<std::size_t>(reduced);
-  auto asks = [&](const IndexMap& map) {
-    const auto still = std::count(map.coefficients.begin(), map.coefficients.end(), 0);
-    return map.coefficients[v] != 0 && (map.offset != 0 || still + 1 < std::ssize(map.coefficients));
-  };
+  auto asks = [&](const IndexMap& map) { return map.coefficients[v] != 0 && (map.offset != 0 || !is_alone(map, v)); };
   return std::any_of(form.accesses.begin(), form.accesses.end(), [&](const OperandAccess& access) {
     return access.guarded && std::any_of(access.index.begin(), access.index.end(), asks);
   });

@@ -27,6 +27,9 @@ ReductionPlan plan_reduction(const IndexedForm& form, const std::vector<std::vec
 // variable a dimension. True of the reductions along axes, false of windows and products.
 bool spans_operand(const IndexedForm& form, const OperandAccess& access);
 
+// Whether this variable moves the index, and no other.
+bool is_alone(const IndexMap& map, std::size_t variable);
+
 // Whether an operand of so many elements is read so often over the form's points that a copy of it, in another order,
 // costs next to nothing.
 bool worth_copying(const IndexedForm& form, std::int64_t elements);

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "compiler/analysis/reduction.h"
+
 namespace gradc {
 
 bool OperandFacts::direct() const { return in_memory && !access->guarded; }
@@ -14,16 +16,6 @@ double OperandFacts::elements_met() const {
   for (const Range& r : reach) n *= static_cast<double>(r.high - r.low + 1);
   return n;
 }
-
-namespace {
-
-// Whether this variable moves the index, and no other.
-bool is_alone(const IndexMap& map, std::size_t variable) {
-  return map.coefficients[variable] != 0 && std::count(map.coefficients.begin(), map.coefficients.end(), 0) ==
-                                                static_cast<std::ptrdiff_t>(map.coefficients.size()) - 1;
-}
-
-}  // namespace
 
 bool OperandFacts::moves_alone(std::size_t variable) const {
   return std::any_of(access->index.begin(), access->index.end(),
