@@ -108,4 +108,10 @@ Affine operator*(const Affine& a, std::int64_t factor) {
   return product;
 }
 
+std::int64_t coefficient_of(const Affine& affine, int variable) {
+  for (const Affine::Part& p : affine.parts)
+    if (p.variable == variable) return p.coefficient;
+  return 0;
+}
+
 }  // namespace gradc

@@ -242,5 +242,6 @@ Affine affine_constant(std::int64_t offset);
 Affine affine_variable(int variable, std::int64_t coefficient = 1, std::int64_t offset = 0);
 Affine operator+(const Affine& a, const Affine& b);
 Affine operator*(const Affine& a, std::int64_t factor);
+std::int64_t coefficient_of(const Affine& affine, int variable);  // 0: it has no part
 
 }  // namespace gradc

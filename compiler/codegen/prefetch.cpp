@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::int64_t kShortRow = 8 * kLine;  // shorter rows follow each other as one run of memory
 
-std::int64_t coefficient_of(const Affine& affine, int variable) {
-  for (const Affine::Part& p : affine.parts)
-    if (p.variable == variable) return p.coefficient;
-  return 0;
-}
-
 class NextRows {
  public:
   NextRows(const KernelProgram& program, const Kernel& kernel) : program_(program), kernel_(kernel) {}

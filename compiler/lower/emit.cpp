@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "compiler/lower/nest.h"
-
 namespace gradc {
 
 Coordinate coordinate(Affine affine) {
@@ -209,14 +207,7 @@ void KernelWriter::tile(Tile tile) {
   place(std::move(instr), depth());
 }
 
-Range KernelWriter::range(const Affine& affine) const {
-  Range r{affine.offset, affine.offset};
-  for (const Affine::Part& p : affine.parts) {
-    std::int64_t reach = p.coefficient * (extent_of(p.variable) - 1);
-    (reach < 0 ? r.low : r.high) += reach;
-  }
-  return r;
-}
+Range KernelWriter::range(const Affine& affine) const { return range_of(affine, extents_); }
 
 Scalar KernelWriter::value_of(const Coordinate& c) {
   return write([&](ScalarBuilder& b) {

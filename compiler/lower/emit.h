@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/lower/nest.h"
 #include "ir/kernel.h"
 
 namespace gradc {
@@ -21,10 +22,6 @@ struct Coordinate {
 using Coordinates = std::vector<Coordinate>;
 
 Coordinate coordinate(Affine affine);
-
-struct Range {
-  std::int64_t low = 0, high = 0;  // both inside
-};
 
 // Instructions go to the deepest loop that one of their arguments, or a variable of their access, belongs to; so what
 // is invariant in a loop stands before it. Stores, tiles, and loads of what the kernel itself writes stay where they

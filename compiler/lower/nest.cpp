@@ -8,12 +8,6 @@ namespace gradc {
 
 namespace {
 
-std::int64_t coefficient_of(const Affine& affine, int variable) {
-  for (const Affine::Part& p : affine.parts)
-    if (p.variable == variable) return p.coefficient;
-  return 0;
-}
-
 Affine substituted(const Affine& affine, int variable, const Affine& by) {
   std::int64_t c = coefficient_of(affine, variable);
   if (c == 0) return affine;
@@ -42,13 +36,6 @@ void visit_accesses(const std::vector<Instr>& block, const std::function<bool(co
   for (const Instr& instr : block) {
     if (!visit(instr)) all = false;
     visit_accesses(instr.body, visit, all);
-  }
-}
-
-void collect_extents(const std::vector<Instr>& block, std::vector<std::int64_t>& extents) {
-  for (const Instr& instr : block) {
-    if (instr.op == Opcode::loop) extents[static_cast<std::size_t>(instr.loop->variable)] = instr.loop->extent;
-    collect_extents(instr.body, extents);
   }
 }
 
@@ -82,6 +69,24 @@ std::int64_t divisor_between(std::int64_t n, std::int64_t low, std::int64_t high
 }
 
 }  // namespace
+
+Range range_of(const Affine& affine, const std::vector<std::int64_t>& extents) {
+  Range r{affine.offset, affine.offset};
+  for (const Affine::Part& p : affine.parts) {
+    const std::int64_t reach = p.coefficient * (extents[static_cast<std::size_t>(p.variable)] - 1);
+    (reach < 0 ? r.low : r.high) += reach;
+  }
+  return r;
+}
+
+std::vector<std::int64_t> extents_of(const Kernel& kernel) {
+  std::vector<std::int64_t> extents(static_cast<std::size_t>(kernel.variables), 1);
+  extents[0] = kernel.parallel;
+  visit(kernel.body, [&](const Instr& instr) {
+    if (instr.op == Opcode::loop) extents[static_cast<std::size_t>(instr.loop->variable)] = instr.loop->extent;
+  });
+  return extents;
+}
 
 void visit(const std::vector<Instr>& block, const std::function<void(const Instr&)>& f) {
   for (const Instr& instr : block) {
@@ -141,14 +146,10 @@ void flatten_accesses(std::vector<Instr>& block, const std::vector<std::int64_t>
       else
         flat.subscripts.push_back(s);
     }
-    std::int64_t low = all.affine.offset, high = all.affine.offset;
-    for (const Affine::Part& p : all.affine.parts) {
-      std::int64_t reach = p.coefficient * (extents[static_cast<std::size_t>(p.variable)] - 1);
-      (reach < 0 ? low : high) += reach;
-    }
-    if (low < 0) continue;
-    all.extent = high + 1;
-    if (high > 0 || flat.subscripts.empty()) flat.subscripts.push_back(all);
+    const Range met = range_of(all.affine, extents);
+    if (met.low < 0) continue;
+    all.extent = met.high + 1;
+    if (met.high > 0 || flat.subscripts.empty()) flat.subscripts.push_back(all);
     instr.access = std::make_shared<const Access>(std::move(flat));
   }
 }
@@ -189,9 +190,7 @@ std::int64_t operations(const std::vector<Instr>& block) {
 }
 
 void shape_nest(Kernel& kernel, std::int64_t grain) {
-  std::vector<std::int64_t> extents(static_cast<std::size_t>(kernel.variables), 1);
-  collect_extents(kernel.body, extents);
-  flatten_accesses(kernel.body, extents);
+  flatten_accesses(kernel.body, extents_of(kernel));
   merge_perfect_nests(kernel.body, kernel.values);
   kernel.work = operations(kernel.body);
   Instr* nest = nullptr;

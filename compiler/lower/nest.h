@@ -8,6 +8,15 @@
 
 namespace gradc {
 
+// Indices from `low` to `high`.
+struct Range {
+  std::int64_t low = 0, high = 0;  // both inside
+};
+// The values of an index over all rounds of loops of these extents, by variable.
+Range range_of(const Affine& affine, const std::vector<std::int64_t>& extents);
+// Of every loop variable, and of the parallel one.
+std::vector<std::int64_t> extents_of(const Kernel& kernel);
+
 // Replaces a loop variable by an affine of others in a block and everything inside it.
 void substitute(std::vector<Instr>& block, int variable, const Affine& by, int& next_value);
 

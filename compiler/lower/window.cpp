@@ -7,7 +7,6 @@
 #include <tuple>
 #include <utility>
 
-#include "compiler/lower/emit.h"
 #include "compiler/lower/nest.h"
 
 namespace gradc {
@@ -16,7 +15,7 @@ namespace {
 
 constexpr std::int64_t kTaps = 32;       // rounds of sums as straight-line code
 constexpr std::int64_t kStraight = 300;  // instructions of it
-// Instructions of a kernel: of sums of products, and of others, as pooling, which take few of a step's time.
+// Instructions of a kernel: of sums of products, and of others, as pooling, which take little of a step's time.
 constexpr std::int64_t kOfProducts = 1000, kOfOthers = 120;
 constexpr std::int64_t kTogether = 4;   // neighbours that share what they read
 constexpr std::int64_t kFewRounds = 2;  // at an end: each for itself
@@ -133,7 +132,7 @@ struct Rounds {
 
 class WindowShaper {
  public:
-  explicit WindowShaper(Kernel& kernel) : kernel_(kernel) { count_extents(kernel.body); }
+  explicit WindowShaper(Kernel& kernel) : kernel_(kernel), extents_(extents_of(kernel)) {}
 
   void run() {
     write_out(kernel_.body, false);
@@ -142,34 +141,10 @@ class WindowShaper {
     peel(kernel_.body);
     prove(kernel_.body);
     bring_together(kernel_.body);
-    flatten_accesses(kernel_.body, extents());
+    flatten_accesses(kernel_.body, extents_of(kernel_));
   }
 
  private:
-  void count_extents(const std::vector<Instr>& block) {
-    extents_[0] = kernel_.parallel;
-    visit(block, [&](const Instr& i) {
-      if (i.op == Opcode::loop) extents_[i.loop->variable] = i.loop->extent;
-    });
-  }
-  std::vector<std::int64_t> extents() {
-    count_extents(kernel_.body);
-    std::vector<std::int64_t> all(static_cast<std::size_t>(kernel_.variables), 1);
-    for (const auto& [variable, extent] : extents_) all[static_cast<std::size_t>(variable)] = extent;
-    return all;
-  }
-
-  // The values of an index over all rounds, the part of one variable left out.
-  Range reach(const Affine& affine, int without) const {
-    Range r{affine.offset, affine.offset};
-    for (const Affine::Part& p : affine.parts) {
-      if (p.variable == without) continue;
-      const std::int64_t far = p.coefficient * (extents_.at(p.variable) - 1);
-      (far < 0 ? r.low : r.high) += far;
-    }
-    return r;
-  }
-
   static bool is_plain_guard(const Subscript& s) {
     return s.check == Subscript::Check::guarded && s.value < 0 && s.divisor == 1;
   }
@@ -177,21 +152,17 @@ class WindowShaper {
   // The rounds of the loop in which every guard that its variable decides holds.
   Rounds safe_rounds(const Instr& instr) const {
     Rounds safe{0, instr.loop->extent};
-    auto divided = [](std::int64_t n, std::int64_t by) { return n < 0 ? -1 : n / by; };  // rounded down, from 0 on
     visit(instr.body, [&](const Instr& in) {
       if (!in.access) return;
       for (const Subscript& s : in.access->subscripts) {
-        if (!is_plain_guard(s)) continue;
-        for (const Affine::Part& p : s.affine.parts) {
-          if (p.variable != instr.loop->variable) continue;
-          // 0 <= c v + others < extent, for the least and the greatest of the others.
-          const Range others = reach(s.affine, p.variable);
-          std::int64_t below = -others.low, above = s.extent - 1 - others.high;  // below <= c v <= above
-          if (p.coefficient < 0) std::tie(below, above) = std::pair(-above, -below);
-          const std::int64_t c = std::abs(p.coefficient);
-          safe.first = std::max(safe.first, below <= 0 ? 0 : (below + c - 1) / c);
-          safe.end = std::min(safe.end, divided(above, c) + 1);
-        }
+        const std::int64_t c = coefficient_of(s.affine, instr.loop->variable), far = std::abs(c);
+        if (!is_plain_guard(s) || c == 0) continue;
+        // 0 <= c v + others < extent, for the least and the greatest of the others.
+        const Range others = range_of(s.affine + affine_variable(instr.loop->variable, -c), extents_);
+        std::int64_t below = -others.low, above = s.extent - 1 - others.high;  // below <= c v <= above
+        if (c < 0) std::tie(below, above) = std::pair(-above, -below);
+        safe.first = std::max(safe.first, below <= 0 ? 0 : (below + far - 1) / far);
+        safe.end = std::min(safe.end, above < 0 ? 0 : above / far + 1);
       }
     });
     return safe;
@@ -203,11 +174,12 @@ class WindowShaper {
     for (Instr& instr : block) {
       peel(instr.body);
       if (instr.op == Opcode::loop && instr.loop->mark == Loop::Mark::serial) {
-        const Rounds safe = safe_rounds(instr), all{0, instr.loop->extent};
-        const std::int64_t most = (safe.first > 0) + (safe.end < all.end), grown = most * code_size({instr});
-        if (most > 0 && (safe.end - safe.first) * 2 >= all.end && size_ + grown <= most_) {
+        const Rounds safe = safe_rounds(instr);
+        const std::int64_t extent = instr.loop->extent, ends = (safe.first > 0) + (safe.end < extent),
+                           grown = ends * code_size({instr});
+        if (ends > 0 && (safe.end - safe.first) * 2 >= extent && size_ + grown <= most_) {
           size_ += grown;
-          cut(instr, {{0, safe.first}, safe, {safe.end, all.end}}, out);
+          cut(instr, {{0, safe.first}, safe, {safe.end, extent}}, out);
           continue;
         }
       }
@@ -233,8 +205,9 @@ class WindowShaper {
       substitute(part.body, loop.variable, affine_variable(loop.variable, 1, rounds.first), kernel_.values);
       part.loop = std::make_shared<const Loop>(std::move(loop));
       out.push_back(std::move(part));
+      extents_.resize(static_cast<std::size_t>(kernel_.variables), 1);
       visit({out.back()}, [&](const Instr& i) {
-        if (i.op == Opcode::loop) extents_[i.loop->variable] = i.loop->extent;
+        if (i.op == Opcode::loop) extents_[static_cast<std::size_t>(i.loop->variable)] = i.loop->extent;
       });
     }
   }
@@ -246,13 +219,8 @@ class WindowShaper {
     for (Instr& instr : block) {
       if (instr.op == Opcode::loop && has_lanes_of_taps(instr) && instr.loop->extent >= kTogether) {
         const std::int64_t whole = instr.loop->extent / kTogether, rest = instr.loop->extent % kTogether;
-        if (rest > 0) {
-          Instr last = Copy(kernel_).of(instr);
-          out.push_back(together(std::move(instr), 0, whole, kTogether));
-          out.push_back(together(std::move(last), whole * kTogether, 1, rest));
-        } else {
-          out.push_back(together(std::move(instr), 0, whole, kTogether));
-        }
+        out.push_back(together(Copy(kernel_).of(instr), 0, whole, kTogether));
+        if (rest > 0) out.push_back(together(std::move(instr), whole * kTogether, 1, rest));
         continue;
       }
       bring_together(instr.body);
@@ -301,7 +269,7 @@ class WindowShaper {
       if (!instr.access) continue;
       Access access = *instr.access;
       for (Subscript& s : access.subscripts) {
-        const Range met = reach(s.affine, -1);
+        const Range met = range_of(s.affine, extents_);
         if (is_plain_guard(s) && met.low >= 0 && met.high < s.extent) s.check = Subscript::Check::proven;
       }
       instr.access = std::make_shared<const Access>(std::move(access));
@@ -309,8 +277,8 @@ class WindowShaper {
   }
 
   Kernel& kernel_;
-  std::int64_t size_ = 0, most_ = 0;  // instructions
-  std::map<int, std::int64_t> extents_;
+  std::int64_t size_ = 0, most_ = 0;   // instructions
+  std::vector<std::int64_t> extents_;  // of loop variables
 };
 
 }  // namespace
