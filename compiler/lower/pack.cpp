@@ -40,9 +40,10 @@ std::string key_of(const char* what, const Value* value, const OperandAccess& ac
   return key;
 }
 
-// What a copy reads: the operand's shape, and the first index of each dimension.
+// What a copy reads: the operand's shape, and where it begins in each dimension.
 struct Source {
-  std::vector<std::int64_t> shape, first;
+  std::vector<std::int64_t> shape;
+  std::vector<Affine> first;
 };
 
 // A last dimension too short for lanes (the channels of an image) becomes one with the dimension around it: where the
@@ -50,23 +51,31 @@ struct Source {
 void join_short(const OperandFacts& facts, std::int64_t lanes, std::vector<CopyDim>& dims, Source& source) {
   if (!facts.in_memory || dims.size() < 2) return;
   CopyDim &around = dims[dims.size() - 2], &last = dims.back();
-  const bool whole = source.first[last.dim] == 0 && last.extent == source.shape[last.dim];
+  const bool whole = source.first[last.dim] == Affine() && last.extent == source.shape[last.dim];
   if (around.of != CopyDim::Of::dim || last.of != CopyDim::Of::dim || around.dim + 1 != last.dim ||
       last.dim + 1 != source.shape.size() || !whole || last.stored != last.extent || around.stored != around.extent ||
       last.extent >= lanes)
     return;
   source.shape[around.dim] *= last.extent;
-  source.first[around.dim] *= last.extent;
+  source.first[around.dim] = source.first[around.dim] * last.extent;
   around.extent = around.stored *= last.extent;
   source.shape.pop_back();
   source.first.pop_back();
   dims.pop_back();
 }
 
-// Code for the copy with these dimensions, `index` being where each dimension of the source begins.
+// What a copy with these dimensions reads, which may become fewer.
+Source source_of(Lowering& lowering, const OperandFacts& facts, DType dtype, std::vector<CopyDim>& dims) {
+  Source source{facts.shape, {}};
+  for (const Range& reach : facts.reach) source.first.push_back(affine_constant(reach.low));
+  if (lowering.vectorize()) join_short(facts, lowering.lanes(dtype), dims, source);
+  return source;
+}
+
+// Code for such a copy.
 void write_elements(Lowering& lowering, KernelWriter& writer, Engine& engine, const Value* value, bool in_memory,
-                    int buffer, const std::vector<CopyDim>& dims, const Pieces& pieces, const Source& source,
-                    std::vector<Affine> index) {
+                    int buffer, const std::vector<CopyDim>& dims, const Pieces& pieces, const Source& source) {
+  std::vector<Affine> index = source.first;
   Coordinates to, from;
   std::vector<std::int64_t> stored;
   std::size_t last = dims.size();
@@ -94,28 +103,15 @@ void write_elements(Lowering& lowering, KernelWriter& writer, Engine& engine, co
   for (int i = 0; i < loops; ++i) writer.close();
 }
 
-Source source_of(const OperandFacts& facts) {
-  Source source{facts.shape, {}};
-  for (const Range& reach : facts.reach) source.first.push_back(reach.low);
-  return source;
-}
-
-std::vector<Affine> first_of(const Source& source) {
-  std::vector<Affine> index;
-  for (std::int64_t first : source.first) index.push_back(affine_constant(first));
-  return index;
-}
-
 void write_copy(Lowering& lowering, const ContractionTask& task, int access, int buffer, std::vector<CopyDim> dims,
                 const Pieces& pieces) {
   const OperandFacts& facts = task.facts[access];
   const Value* value = task.operand(access);
-  Source source = source_of(facts);
-  if (lowering.vectorize()) join_short(facts, lowering.lanes(value->type.dtype), dims, source);
+  const Source source = source_of(lowering, facts, value->type.dtype, dims);
   lowering.attempt([&] {
     KernelWriter writer(lowering.program(), "pack");
     Engine engine(writer, lowering.buffers());
-    write_elements(lowering, writer, engine, value, facts.in_memory, buffer, dims, pieces, source, first_of(source));
+    write_elements(lowering, writer, engine, value, facts.in_memory, buffer, dims, pieces, source);
     Kernel kernel = writer.finish();
     shape_nest(kernel);
     lowering.add(std::move(kernel), value);
@@ -377,13 +373,9 @@ void copy_round(Lowering& lowering, KernelWriter& writer, Engine& engine, const 
   const OperandFacts& facts = task.facts[task.plan.a];
   const Value* value = task.operand(task.plan.a);
   std::vector<CopyDim> dims(rows.copy.begin() + 1, rows.copy.end());
-  Source source = source_of(facts);
-  const std::size_t first = rows.copy[0].dim;
-  if (lowering.vectorize()) join_short(facts, lowering.lanes(value->type.dtype), dims, source);
-  std::vector<Affine> index = first_of(source);
-  index[first] = round;
-  write_elements(lowering, writer, engine, value, facts.in_memory, rows.panel.buffer, dims, {}, source,
-                 std::move(index));
+  Source source = source_of(lowering, facts, value->type.dtype, dims);
+  source.first[rows.copy[0].dim] = round;
+  write_elements(lowering, writer, engine, value, facts.in_memory, rows.panel.buffer, dims, {}, source);
 }
 
 Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const Pieces& pieces) {
