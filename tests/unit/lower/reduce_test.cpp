@@ -111,7 +111,7 @@ TEST_CASE("windows check their guards at the rim alone") {
             attributes + ", shape = shape[16,1,3,3]} : f32[16,1,3,3]\n  return %0\n}"}) {
     auto module = gradc::testing::parse(text);
     const gradc::testing::Run run = gradc::testing::run_both(*module, "znver5", 2);
-    gradc::testing::check_close(run, 1e-4);
+    gradc::testing::check_close(run, kSum);
     for (int optimize : {0, 1}) CHECK(gradc::testing::run_both(*module, "znver5", optimize).got == run.got);
     std::int64_t loads = 0, guarded = 0;
     for (const gradc::Kernel& kernel : run.program.kernels)
