@@ -28,6 +28,14 @@ bool KernelEmitter::counts_blocks(const Instr& instr) {
   return instr.body.size() >= kMuch && std::any_of(instr.body.begin(), instr.body.end(), is_shift);
 }
 
+// Each round of random bits waits for the one before it; the more blocks at once, the less of that shows. Half of the
+// registers hold four words of 64 bits for each block.
+int KernelEmitter::lanes_of_blocks() const {
+  constexpr std::int64_t kWords = 4, kWordBytes = 8;
+  const Target& target = unit_.target();
+  return static_cast<int>(kBlock * (target.vector_registers / 2 * target.vector_bytes) / (kWords * kWordBytes));
+}
+
 // Keeps which values are first + lane, with a first that is a multiple of the block; and which are multiples.
 void KernelEmitter::note_numbers(const Instr& instr) {
   if (instr.type != DType::i64 || instr.result < 0) return;

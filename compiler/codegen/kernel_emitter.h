@@ -86,6 +86,7 @@ class KernelEmitter {
   llvm::Value* repeated(llvm::Value* v);  // each lane, until there are as many as the loop has
   // blocks.cpp
   static bool counts_blocks(const Instr& instr);
+  int lanes_of_blocks() const;
   llvm::Value* block_numbers(const Instr& instr);
   void note_numbers(const Instr& instr);
   llvm::Value* first_number(int id) const;

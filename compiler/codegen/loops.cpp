@@ -131,8 +131,10 @@ void KernelEmitter::ask_ahead(const Instr& loop, int lanes, llvm::Value* base) {
 void KernelEmitter::vector_loop(const Instr& instr) {
   const Loop& loop = *instr.loop;
   int lanes = loop.accumulators.empty() ? natural_lanes(instr) : std::max(loop.lanes, 1);
-  if (loop.accumulators.empty() && (sums_in_lanes(instr) || counts_blocks(instr)))
-    for (int most = 4 * lanes; lanes < most && loop.extent >= 2 * lanes;) lanes *= 2;
+  if (loop.accumulators.empty()) {
+    const int most = counts_blocks(instr) ? lanes_of_blocks() : sums_in_lanes(instr) ? 4 * lanes : lanes;
+    while (lanes < most && loop.extent >= 2 * lanes) lanes *= 2;
+  }
   ensure(lanes_ == 1, "codegen: vector loops do not nest");
   ensure(std::has_single_bit(static_cast<unsigned>(lanes)), "codegen: the lanes of a vector loop are a power of two");
   // Lanes past the extent would hold the identity, which changes no total.

@@ -11,28 +11,19 @@ namespace {
 
 // ---- Philox ----
 
-// The two halves of a 32 by 32 bit product.
-struct Halves {
-  Scalar high, low;
-};
-
-Halves multiply_wide(ScalarBuilder& b, Scalar x, std::int64_t factor) {
-  Scalar product = b.convert(x, DType::i64) * b.integer(DType::i64, factor);
-  return {b.convert(product >> b.integer(DType::i64, 32), DType::u32), b.convert(product, DType::u32)};
-}
-
-using Counter = std::array<Scalar, 4>;
+// Words are the low halves of i64, whatever stands above: a product of two words and its halves stay where they are.
+using Words = std::array<Scalar, 4>;
 using Key = std::array<Scalar, 2>;
 
 // Ten rounds; the constants are those of the paper.
-Counter philox(ScalarBuilder& b, Counter counter, Key key) {
+Words philox(ScalarBuilder& b, Words counter, Key key) {
+  auto word = [&](std::int64_t bits) { return b.integer(DType::i64, bits); };
+  auto product = [&](Scalar x, std::int64_t factor) { return (x & word(0xFFFFFFFF)) * word(factor); };
+  auto high = [&](Scalar x) { return x >> word(32); };
   for (int round = 0; round < 10; ++round) {
-    if (round > 0) {
-      key[0] = key[0] + b.integer(DType::u32, 0x9E3779B9);
-      key[1] = key[1] + b.integer(DType::u32, 0xBB67AE85);
-    }
-    Halves first = multiply_wide(b, counter[0], 0xD2511F53), second = multiply_wide(b, counter[2], 0xCD9E8D57);
-    counter = {second.high ^ counter[1] ^ key[0], second.low, first.high ^ counter[3] ^ key[1], first.low};
+    if (round > 0) key = {key[0] + word(0x9E3779B9), key[1] + word(0xBB67AE85)};
+    Scalar first = product(counter[0], 0xD2511F53), second = product(counter[2], 0xCD9E8D57);
+    counter = {high(second) ^ counter[1] ^ key[0], second, high(first) ^ counter[3] ^ key[1], first};
   }
   return counter;
 }
@@ -58,15 +49,18 @@ IndexedForm random_bits_form(const Call& call) {
   std::size_t rank = form.domain.size();
   form.accesses = {{0, {constant_index(rank, 0)}}, {0, {constant_index(rank, 1)}}, {1, {}}};
   form.body = make_body({DType::u32, DType::u32, DType::i64}, [&](ScalarBuilder& b, Scalars x) {
-    auto word = [&](Scalar wide, int which) {
-      return b.convert(which == 0 ? wide : wide >> b.integer(DType::i64, 32), DType::u32);
-    };
+    auto high = [&](Scalar wide) { return wide >> b.integer(DType::i64, 32); };
+    auto bits = [&](Scalar word) { return b.convert(word, DType::u32); };
     Scalar number = element_number(b, form.domain);
     Scalar block = number >> b.integer(DType::i64, 2), lane = number & b.integer(DType::i64, 3);
-    Counter words = philox(b, {word(block, 0), word(block, 1), word(x[2], 0), word(x[2], 1)}, {x[0], x[1]});
-    Scalar result = words[3];
+    auto wide = [&](Scalar word) { return b.convert(word, DType::i64); };
+    auto joined = [&](Scalar low, Scalar above) { return wide(low) | (wide(above) << b.integer(DType::i64, 32)); };
+    // Something above each word: where nothing is, a product's mask goes, and with it what says that it is one of
+    // words.
+    Words words = philox(b, {block, high(block), x[2], high(x[2])}, {joined(x[0], x[1]), joined(x[1], x[0])});
+    Scalar result = bits(words[3]);
     for (int i = 3; i-- > 0;)
-      result = b.select(lane == b.integer(DType::i64, i), words[static_cast<std::size_t>(i)], result);
+      result = b.select(lane == b.integer(DType::i64, i), bits(words[static_cast<std::size_t>(i)]), result);
     return result;
   });
   return form;
