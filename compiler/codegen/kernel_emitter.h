@@ -103,7 +103,10 @@ class KernelEmitter {
   void scalar_rounds(const Instr& instr, std::int64_t lane, std::int64_t first, std::int64_t rounds,
                      std::vector<llvm::Value*>& totals);
   void vector_round(const Instr& instr, int lanes, llvm::Value* base, llvm::Value* mask,
-                    std::vector<llvm::Value*>& totals);
+                    std::vector<llvm::Value*>& totals, std::vector<llvm::Value*>* nans = nullptr);
+  llvm::Value* no_nans(const Accumulator& accumulator);  // null: no maximum or minimum of floats
+  llvm::Value* extremum(const Accumulator& accumulator, llvm::Value* total, llvm::Value*& nans);
+  llvm::Value* with_nans(llvm::Value* total, llvm::Value* nans);
   void ask_ahead(const Instr& loop, int lanes, llvm::Value* base);
   void single_round(const Instr& instr, llvm::Value* at, std::vector<llvm::Value*>& totals);
   llvm::Constant* first_lanes(int lanes, std::int64_t active);

@@ -91,7 +91,7 @@ void KernelEmitter::single_round(const Instr& instr, llvm::Value* at, std::vecto
 
 // The body once for rounds base, base + 1, … in `lanes` lanes; the mask says which of them are rounds at all.
 void KernelEmitter::vector_round(const Instr& instr, int lanes, llvm::Value* base, llvm::Value* mask,
-                                 std::vector<llvm::Value*>& totals) {
+                                 std::vector<llvm::Value*>& totals, std::vector<llvm::Value*>* nans) {
   const Loop& loop = *instr.loop;
   Variable& variable = variables_[static_cast<std::size_t>(loop.variable)];
   int outer_lanes = std::exchange(lanes_, lanes);
@@ -102,7 +102,7 @@ void KernelEmitter::vector_round(const Instr& instr, int lanes, llvm::Value* bas
   block(instr.body);
   for (std::size_t k = 0; k < totals.size(); ++k) {
     const Accumulator& a = loop.accumulators[k];
-    llvm::Value* sum = after_round(a, totals[k]);
+    llvm::Value* sum = nans && (*nans)[k] ? extremum(a, totals[k], (*nans)[k]) : after_round(a, totals[k]);
     totals[k] = mask ? b_.CreateSelect(mask, sum, totals[k]) : sum;
   }
   variable.base = nullptr;
@@ -182,18 +182,66 @@ void KernelEmitter::vector_rounds(const Instr& instr, int lanes, std::int64_t ro
   b_.SetInsertPoint(round);
   llvm::PHINode* i = b_.CreatePHI(unit_.i64(), 2, "v");
   i->addIncoming(i64(0), before);
-  std::vector<llvm::PHINode*> phis;
-  for (llvm::Value*& total : totals) {
-    phis.push_back(b_.CreatePHI(total->getType(), 2, "total"));
-    phis.back()->addIncoming(total, before);
-    total = phis.back();
+  const auto carried = [&](llvm::Value*& v) {
+    llvm::PHINode* phi = b_.CreatePHI(v->getType(), 2, "total");
+    phi->addIncoming(v, before);
+    v = phi;
+    return phi;
+  };
+  std::vector<llvm::Value*> nans(totals.size(), nullptr);
+  std::vector<llvm::PHINode*> phis, nan_phis;
+  for (std::size_t k = 0; k < totals.size(); ++k) {
+    phis.push_back(carried(totals[k]));
+    nans[k] = is_vector(totals[k]) ? no_nans(instr.loop->accumulators[k]) : nullptr;
+    nan_phis.push_back(nans[k] ? carried(nans[k]) : nullptr);
   }
-  vector_round(instr, lanes, i, nullptr, totals);
+  vector_round(instr, lanes, i, nullptr, totals, &nans);
   llvm::Value* next = b_.CreateAdd(i, i64(lanes), "", true, true);
-  for (std::size_t k = 0; k < phis.size(); ++k) phis[k]->addIncoming(totals[k], b_.GetInsertBlock());
-  i->addIncoming(next, b_.GetInsertBlock());
+  llvm::BasicBlock* end = b_.GetInsertBlock();
+  i->addIncoming(next, end);
+  for (std::size_t k = 0; k < phis.size(); ++k) {
+    phis[k]->addIncoming(totals[k], end);
+    if (nans[k]) nan_phis[k]->addIncoming(nans[k], end);
+  }
   b_.CreateCondBr(b_.CreateICmpULT(next, i64(rounds)), round, after);
   b_.SetInsertPoint(after);
+  for (std::size_t k = 0; k < totals.size(); ++k)
+    if (nans[k]) totals[k] = with_nans(totals[k], nans[k]);
+}
+
+// ---- Maxima and minima of a loop ----
+//
+// The combiner asks of each total whether it is NaN, on the way from one round to the next. A loop asks the operands
+// instead, two with one comparison, beside a maximum that loses NaN; which vector's lane it was does not matter, as in
+// the end there is one total.
+
+llvm::Value* KernelEmitter::no_nans(const Accumulator& a) {
+  const bool extremum = a.combiner == Combiner::max || a.combiner == Combiner::min;
+  if (!extremum || !is_float(a.type)) return nullptr;
+  const DType stored = unit_.target().masks ? DType::boolean : a.type == DType::f64 ? DType::i64 : DType::i32;
+  return llvm::Constant::getNullValue(
+      llvm::FixedVectorType::get(unit_.value_type(stored), unit_.target().lanes(byte_size(a.type))));
+}
+
+llvm::Value* KernelEmitter::extremum(const Accumulator& a, llvm::Value* total, llvm::Value*& nans) {
+  llvm::Value* x = widen(value(a.update));
+  const int lanes = lanes_of(x), width = std::min(lanes, lanes_of(nans));
+  for (int l = 0; l < lanes; l += 2 * width) {
+    llvm::Value* one = lanes_at(x, l, width);
+    llvm::Value* unordered = b_.CreateFCmpUNO(one, l + width < lanes ? lanes_at(x, l + width, width) : one);
+    nans = b_.CreateOr(
+        nans, with_lanes_at(llvm::Constant::getNullValue(nans->getType()), 0,
+                            b_.CreateSExt(unordered, unit_.vector_of(nans->getType()->getScalarType(), width))));
+  }
+  const auto first = a.combiner == Combiner::max ? llvm::CmpInst::FCMP_OGT : llvm::CmpInst::FCMP_OLT;
+  return b_.CreateSelect(b_.CreateFCmp(first, total, x), total, x);
+}
+
+llvm::Value* KernelEmitter::with_nans(llvm::Value* total, llvm::Value* nans) {
+  std::vector<int> lanes(static_cast<std::size_t>(lanes_of(total)));
+  for (std::size_t l = 0; l < lanes.size(); ++l) lanes[l] = static_cast<int>(l) % lanes_of(nans);
+  llvm::Value* is_nan = b_.CreateShuffleVector(b_.CreateIsNotNull(nans), lanes);
+  return b_.CreateSelect(is_nan, llvm::ConstantFP::getNaN(total->getType()), total);
 }
 
 // The last `rounds` < lanes rounds, from `first` on.

@@ -53,6 +53,27 @@ TEST_CASE("accumulators keep their lanes", "[codegen]") {
   }
 }
 
+TEST_CASE("a maximum or minimum is NaN wherever a NaN stands", "[codegen]") {
+  for (const DType type : {DType::f32, DType::f64})
+    for (const char* combiner : {"max", "min"}) {
+      test::Text text;
+      const std::string d(name_of(type)), x = text.input(type, 200);
+      for (std::int64_t n : {16, 64, 100, 129})
+        for (int lanes : {2, 16, 32, 64}) {
+          // Row i0 has its NaN at i0, the last row has none.
+          text.kernel(
+              "    %0 = constant " + d + " " + (combiner[1] == 'a' ? "-inf" : "inf") + "\n    %1 = constant " + d +
+                  " nan\n    %2 = index i64 i0\n    loop i1 < " + number(n) + " vector " + number(lanes) +
+                  " {\n      %3 = load " + d + " " + x +
+                  "[i1 of 200 by 1]\n      %4 = index i64 i1\n      %5 = equal bool %2, %4\n      %6 = select " + d +
+                  " %5, %1, %3\n    } giving %7 = " + combiner + " " + d + " from %0 of %6\n    store " + d +
+                  " %7 to " + text.output(type, n + 1) + "[i0 of " + number(n + 1) + " by 1]\n",
+              static_cast<int>(n) + 1);
+        }
+      test::check_native(text.str());
+    }
+}
+
 TEST_CASE("two accumulators in one loop, over parallel rounds", "[codegen]") {
   test::Text text;
   std::string x = text.input(DType::f32, 11 * 77), y = text.output(DType::f32, 22);
