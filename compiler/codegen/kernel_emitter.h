@@ -96,7 +96,7 @@ class KernelEmitter {
   void serial_loop(const Instr& instr);
   void unrolled_loop(const Instr& instr);
   void vector_loop(const Instr& instr);
-  static bool sums_in_lanes(const Instr& instr);
+  int vectors_at_once(const Instr& instr) const;
   void vector_rounds(const Instr& instr, int lanes, std::int64_t rounds, std::vector<llvm::Value*>& totals);
   void vector_tail(const Instr& instr, int lanes, std::int64_t first, std::int64_t rounds,
                    std::vector<llvm::Value*>& totals);
@@ -107,7 +107,7 @@ class KernelEmitter {
   llvm::Value* no_nans(const Accumulator& accumulator);  // null: no maximum or minimum of floats
   llvm::Value* extremum(const Accumulator& accumulator, llvm::Value* total, llvm::Value*& nans);
   llvm::Value* with_nans(llvm::Value* total, llvm::Value* nans);
-  void ask_ahead(const Instr& loop, int lanes, llvm::Value* base);
+  void ask_ahead(const Instr& loop);
   void single_round(const Instr& instr, llvm::Value* at, std::vector<llvm::Value*>& totals);
   llvm::Constant* first_lanes(int lanes, std::int64_t active);
   LaneSlots spill(DType type, llvm::Value* total);

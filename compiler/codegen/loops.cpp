@@ -51,6 +51,7 @@ void KernelEmitter::serial_loop(const Instr& instr) {
     totals.back()->addIncoming(init, before);
   }
   variable.base = i;
+  ask_ahead(instr);
   block(instr.body);
   for (std::size_t k = 0; k < totals.size(); ++k) {
     const Accumulator& a = loop.accumulators[k];
@@ -98,7 +99,7 @@ void KernelEmitter::vector_round(const Instr& instr, int lanes, llvm::Value* bas
   llvm::Value* outer_mask = std::exchange(mask_, mask);
   variable.base = base;
   variable.lanes = lanes > 1;
-  if (lanes > 1) ask_ahead(instr, lanes, base);
+  ask_ahead(instr);
   block(instr.body);
   for (std::size_t k = 0; k < totals.size(); ++k) {
     const Accumulator& a = loop.accumulators[k];
@@ -111,19 +112,18 @@ void KernelEmitter::vector_round(const Instr& instr, int lanes, llvm::Value* bas
   mask_ = outer_mask;
 }
 
-// One request for each line that the vectors of these rounds span in the next row.
-void KernelEmitter::ask_ahead(const Instr& loop, int lanes, llvm::Value* base) {
+// One request for each line that the lanes of this round span.
+void KernelEmitter::ask_ahead(const Instr& loop) {
   const auto found = ahead_.find(&loop);
-  if (found == ahead_.end()) return;
+  if (found == ahead_.end() || lanes_ == 1) return;
   for (const Ahead& a : found->second) {
-    llvm::Type* stored = unit_.stored_type(a.type);
     const std::int64_t size = byte_size(a.type);
-    llvm::Value* row = b_.CreateAdd(b_.CreateMul(variables_[0].base, i64(a.step)), i64(a.offset));
-    for (std::int64_t at = 0; at < lanes * size; at += kLine) {
-      llvm::Value* index = b_.CreateAdd(b_.CreateAdd(row, base), i64(at / size));
+    llvm::Value* first = affine(a.element);
+    for (std::int64_t at = 0; at < lanes_ * size; at += kLine) {
+      llvm::Value* index = b_.CreateAdd(first, i64(at / size));
       b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {unit_.pointer()},
-                         {b_.CreateGEP(stored, buffer_pointer(a.buffer), index), b_.getInt32(a.written), b_.getInt32(3),
-                          b_.getInt32(1)});
+                         {b_.CreateGEP(unit_.stored_type(a.type), buffer_pointer(a.buffer), index),
+                          b_.getInt32(a.written), b_.getInt32(3), b_.getInt32(1)});
     }
   }
 }
@@ -131,10 +131,10 @@ void KernelEmitter::ask_ahead(const Instr& loop, int lanes, llvm::Value* base) {
 void KernelEmitter::vector_loop(const Instr& instr) {
   const Loop& loop = *instr.loop;
   int lanes = loop.accumulators.empty() ? natural_lanes(instr) : std::max(loop.lanes, 1);
-  if (loop.accumulators.empty()) {
-    const int most = counts_blocks(instr) ? lanes_of_blocks() : sums_in_lanes(instr) ? 4 * lanes : lanes;
-    while (lanes < most && loop.extent >= 2 * lanes) lanes *= 2;
-  }
+  if (loop.accumulators.empty())
+    for (const int most = counts_blocks(instr) ? lanes_of_blocks() : lanes * vectors_at_once(instr);
+         lanes < most && loop.extent >= 2 * lanes;)
+      lanes *= 2;
   ensure(lanes_ == 1, "codegen: vector loops do not nest");
   ensure(std::has_single_bit(static_cast<unsigned>(lanes)), "codegen: the lanes of a vector loop are a power of two");
   // Lanes past the extent would hold the identity, which changes no total.
@@ -154,24 +154,27 @@ void KernelEmitter::vector_loop(const Instr& instr) {
   finish_accumulators(loop, totals);
 }
 
-// Short serial sums in every lane: several vectors of them hide each other's latency.
-bool KernelEmitter::sums_in_lanes(const Instr& instr) {
+// Of the sums in the lanes of a loop: short ones hide each other's latency, many read longer runs of memory.
+int KernelEmitter::vectors_at_once(const Instr& instr) const {
   constexpr std::size_t kShort = 12;
-  const Instr* at = &instr;
+  constexpr int kMany = 4, kOperands = 4;  // registers beside the sums
   std::size_t size = 0;
-  bool sums = false;
-  while (at) {
-    const Instr* inner = nullptr;
-    for (const Instr& in : at->body) {
-      if (in.op == Opcode::rarely || (in.loop && in.loop->mark != Loop::Mark::serial) || (in.loop && inner))
-        return false;
-      if (in.loop) inner = &in;
+  int sums = 0;
+  bool nested = true;  // serial loops, one in the other
+  auto walk = [&](auto& self, const std::vector<Instr>& block) -> void {
+    bool inner = false;
+    size += block.size();
+    for (const Instr& in : block) {
+      nested &= in.op != Opcode::rarely && !(in.loop && (inner || in.loop->mark != Loop::Mark::serial));
+      if (!in.loop) continue;
+      inner = true;
+      sums = std::max(sums, static_cast<int>(in.loop->accumulators.size()));
+      self(self, in.body);
     }
-    size += at->body.size();
-    if (inner) sums = !inner->loop->accumulators.empty();
-    at = inner;
-  }
-  return sums && size <= kShort;
+  };
+  walk(walk, instr.body);
+  if (nested && sums > 0 && size <= kShort) return 4;
+  return sums >= kMany && 2 * sums + kOperands <= unit_.target().vector_registers ? 2 : 1;
 }
 
 void KernelEmitter::vector_rounds(const Instr& instr, int lanes, std::int64_t rounds,

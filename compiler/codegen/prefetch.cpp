@@ -14,6 +14,7 @@
 #include "compiler/codegen/prefetch.h"
 
 #include <algorithm>
+#include <set>
 
 namespace gradc::codegen {
 namespace {
@@ -36,7 +37,10 @@ class NextRows {
     for (const Stream& s : streams_) row += s.bytes;
     if (2 * row > program_.target.l1_bytes || row * kernel_.parallel <= program_.target.l2_bytes) return asked;
     for (const Stream& stream : streams_)
-      if (const Instr* loop = loop_for(stream, asked)) asked[loop].push_back(stream.ahead);
+      if (const Instr* loop = loop_for(stream, asked)) {
+        asked[loop].push_back(stream.ahead);
+        asked[loop].back().element.parts.push_back({loop->loop->variable, 1});
+      }
     return asked;
   }
 
@@ -57,10 +61,10 @@ class NextRows {
           s.stride != 1 || s.affine.parts.size() != 2 || step <= 0 ||
           coefficient_of(s.affine, loop.loop->variable) != 1 || bytes < kShortRow)
         continue;
-      const Ahead ahead{instr.access->buffer, buffer.dtype, instr.access->offset + s.affine.offset + step, step,
-                        written};
+      const Ahead ahead{instr.access->buffer, buffer.dtype,
+                        Affine{instr.access->offset + s.affine.offset + step, {{0, step}}}, written};
       const auto known = std::find_if(streams_.begin(), streams_.end(), [&](const Stream& other) {
-        return other.ahead.buffer == ahead.buffer && other.ahead.step == step && other.ahead.offset == ahead.offset;
+        return other.ahead.buffer == ahead.buffer && other.ahead.element == ahead.element;
       });
       if (known == streams_.end())
         streams_.push_back({ahead, bytes});
@@ -95,10 +99,120 @@ class NextRows {
   std::vector<Stream> streams_;
 };
 
+class SlidingRows {
+  static constexpr std::int64_t kPage = 4096;  // shorter rows are guessed by the core itself
+
+ public:
+  SlidingRows(const KernelProgram& program, const Kernel& kernel) : program_(program), kernel_(kernel) {}
+
+  std::map<const Instr*, std::vector<Ahead>> run() {
+    std::map<const Instr*, std::vector<Ahead>> asked;
+    unrolled_.assign(static_cast<std::size_t>(kernel_.variables), 0);
+    collect(kernel_.body);
+    bool slides = false;
+    for (Walk& walk : walks_) slides |= ask(walk, asked);
+    if (!slides) asked.clear();
+    return asked;
+  }
+
+ private:
+  // Accesses of one loop that differ by constants.
+  struct Walk {
+    std::vector<const Instr*> loops;  // around it, none of them unrolled
+    Ahead access;                     // offset 0
+    std::set<std::int64_t> offsets;
+  };
+
+  void collect(const std::vector<Instr>& body) {
+    for (const Instr& instr : body) {
+      if (instr.op == Opcode::loop && instr.loop->mark == Loop::Mark::unroll) {
+        for (std::int64_t i = 0; i < instr.loop->extent; ++i) {
+          unrolled_[static_cast<std::size_t>(instr.loop->variable)] = i;
+          collect(instr.body);
+        }
+        unrolled_[static_cast<std::size_t>(instr.loop->variable)] = 0;
+      } else if (instr.op == Opcode::loop) {
+        loops_.push_back(&instr);
+        collect(instr.body);
+        loops_.pop_back();
+      } else if (!loops_.empty() && (instr.op == Opcode::load || instr.op == Opcode::store)) {
+        note(instr);
+      }
+    }
+  }
+
+  void note(const Instr& instr) {
+    const Access& access = *instr.access;
+    const KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(access.buffer)];
+    if (access.subscripts.size() != 1 || buffer.space == Space::worker || buffer.bytes() <= program_.target.l2_bytes)
+      return;
+    const Subscript& s = access.subscripts[0];
+    if (s.check != Subscript::Check::proven || s.value >= 0 || s.divisor != 1 || s.stride != 1) return;
+    Ahead ahead{access.buffer, buffer.dtype, {}, instr.op == Opcode::store};
+    std::int64_t offset = access.offset + s.affine.offset;
+    for (const Affine::Part& part : s.affine.parts) {
+      const bool walked = part.variable == 0 || std::any_of(loops_.begin(), loops_.end(), [&](const Instr* loop) {
+                            return loop->loop->variable == part.variable;
+                          });
+      if (walked)
+        ahead.element.parts.push_back(part);
+      else
+        offset += part.coefficient * unrolled_[static_cast<std::size_t>(part.variable)];
+    }
+    auto known = std::find_if(walks_.begin(), walks_.end(), [&](const Walk& w) {
+      return w.loops == loops_ && w.access.buffer == ahead.buffer && w.access.element == ahead.element &&
+             w.access.written == ahead.written;
+    });
+    if (known == walks_.end()) known = walks_.insert(known, {loops_, ahead, {}});
+    known->offsets.insert(offset);
+  }
+
+  // Whether it reads some of its elements again in the next row.
+  bool ask(const Walk& walk, std::map<const Instr*, std::vector<Ahead>>& asked) const {
+    const Affine& element = walk.access.element;
+    const std::int64_t size = byte_size(walk.access.type);
+    std::int64_t column = 0, row = 0;
+    for (std::size_t l = walk.loops.size(); l-- > 0 && row == 0;) {
+      const Loop& loop = *walk.loops[l]->loop;
+      const std::int64_t step = coefficient_of(element, loop.variable);
+      if (loop.mark == Loop::Mark::vector || step == 0) continue;
+      if (step * size >= kPage && loop.extent > 1 && l + 1 < walk.loops.size())
+        row = step;
+      else
+        column = std::max(column, step);
+    }
+    if (row == 0 && kernel_.parallel > 1 && coefficient_of(element, 0) * size >= kPage)
+      row = coefficient_of(element, 0);
+    if (row == 0 || column == 0) return false;
+    std::set<std::int64_t> next;
+    bool again = false;
+    for (const std::int64_t offset : walk.offsets) {
+      if (walk.offsets.contains(offset + row))
+        again = true;
+      else
+        next.insert(offset + row);
+    }
+    for (const std::int64_t offset : next) {
+      if (next.contains(offset + column)) continue;
+      Ahead ahead = walk.access;
+      ahead.element.offset = offset;
+      asked[walk.loops.back()].push_back(std::move(ahead));
+    }
+    return again;
+  }
+
+  const KernelProgram& program_;
+  const Kernel& kernel_;
+  std::vector<const Instr*> loops_;
+  std::vector<std::int64_t> unrolled_;  // the round of each unrolled loop
+  std::vector<Walk> walks_;
+};
+
 }  // namespace
 
 std::map<const Instr*, std::vector<Ahead>> rows_ahead(const KernelProgram& program, const Kernel& kernel) {
-  return NextRows(program, kernel).run();
+  std::map<const Instr*, std::vector<Ahead>> asked = NextRows(program, kernel).run();
+  return asked.empty() ? SlidingRows(program, kernel).run() : asked;
 }
 
 }  // namespace gradc::codegen

@@ -11,11 +11,11 @@ namespace gradc::codegen {
 
 constexpr std::int64_t kLine = 64;  // bytes of a cache line
 
-// What a loop asks for beside its own work, of the next parallel round: the place of every round of the loop.
+// What a loop asks for beside its own work, in each of its rounds: an element, and those of the lanes after it.
 struct Ahead {
   int buffer = -1;
   DType type = DType::f32;
-  std::int64_t offset = 0, step = 0;  // element offset + step * parallel round + loop round
+  Affine element;
   bool written = false;
 };
 

@@ -109,6 +109,16 @@ TEST_CASE("sums of products are sums of fused multiply-adds", "[codegen]") {
   }
 }
 
+int requests(const KernelProgram& program) {
+  const std::vector<std::byte> bytes = emit(test::module_of(program), Emit::llvm, 0);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  int count = 0;
+  for (std::size_t at = text.find("call void @llvm.prefetch"); at != std::string_view::npos;
+       at = text.find("call void @llvm.prefetch", at + 1))
+    ++count;
+  return count;
+}
+
 // Rows of x, each less its maximum; rows end inside a vector, and the last has none after it.
 std::string rows_less_their_maximum(int rows, int columns) {
   test::Text text;
@@ -125,15 +135,6 @@ std::string rows_less_their_maximum(int rows, int columns) {
 }
 
 TEST_CASE("a row's loops ask for the next row where the L2 cache does not hold the data", "[codegen]") {
-  const auto requests = [](const KernelProgram& program) {
-    const std::vector<std::byte> bytes = emit(test::module_of(program), Emit::llvm, 0);
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    int count = 0;
-    for (std::size_t at = text.find("call void @llvm.prefetch"); at != std::string_view::npos;
-         at = text.find("call void @llvm.prefetch", at + 1))
-      ++count;
-    return count;
-  };
   for (Target target : test::runnable_targets()) {
     INFO(target.cpu);
     target.l2_bytes = 16 << 10;
@@ -147,6 +148,53 @@ TEST_CASE("a row's loops ask for the next row where the L2 cache does not hold t
     CHECK(requests(test::parse_program(target, rows_less_their_maximum(1, 6000))) == 0);
     CHECK(requests(test::parse_program(target, rows_less_their_maximum(300, 100))) == 0);
     CHECK(requests(test::parse_program(target, rows_less_their_maximum(20, 6200))) == 0);
+  }
+}
+
+// Sums of three rows times weights, in the channels of an image of 5 channels more than two vectors of f32.
+std::string sliding_window(int columns, int row_step) {
+  constexpr int kRows = 21, kChannels = 37;
+  const int rows = (kRows - 3) / row_step + 1, row = columns * kChannels;
+  test::Text text;
+  const std::string x = text.input(DType::f32, kRows * row), w = text.input(DType::f32, rows * row);
+  std::string loads, sums;
+  for (int tap = 0; tap < 3; ++tap) {
+    loads += "          %" + number(tap + 2) + " = load f32 " + x + "[i1 + " + number(row_step * row) + "*i2 + " +
+             number(kChannels) + "*i3 + " + number(tap * row) + " of " + number(kRows * row) + " by 1]\n";
+    sums += (tap ? ", %" : "%") + number(tap + 5) + " = sum f32 from %0 of %" + number(tap + 2) + " * %1";
+  }
+  loads += "          %1 = load f32 " + w + "[i1 + " + number(row) + "*i2 + " + number(kChannels) + "*i3 of " +
+           number(rows * row) + " by 1]\n";
+  std::string stores;
+  for (int tap = 0; tap < 3; ++tap)
+    stores += "      store f32 %" + number(tap + 8) + " to " + text.output(DType::f32, kChannels) + "[i1 of " +
+              number(kChannels) + " by 1]\n";
+  text.kernel("    %0 = constant f32 0\n    loop i1 < " + number(kChannels) + " vector 16 {\n      loop i2 < " +
+              number(rows) + " {\n        loop i3 < " + number(columns) + " {\n" + loads + "        } giving " + sums +
+              "\n      } giving %8 = sum f32 from %0 of %5, %9 = sum f32 from %0 of %6, %10 = sum f32 from %0 of %7\n" +
+              stores + "    }\n");
+  return text.str();
+}
+
+TEST_CASE("a sliding window asks for the rows that the next one does not share with it", "[codegen]") {
+  for (Target target : test::runnable_targets()) {
+    INFO(target.cpu);
+    target.l2_bytes = 16 << 10;
+    const auto large = [&](int step) { return test::parse_program(target, sliding_window(40, step)); };
+    // One row of x and one of the weights, or two and one; three of x that no other row reads are not asked for.
+    const int one = requests(large(1)), two = requests(large(2));
+    CHECK(one > 0);
+    CHECK(2 * two == 3 * one);
+    CHECK(requests(large(3)) == 0);
+    for (const int step : {1, 2}) {
+      const KernelProgram program = large(step);
+      test::Memory expected = test::interpreted(program);
+      test::Memory actual = test::native(program, load(test::module_of(program), 2).at(0));
+      test::require_same(program, expected, actual);
+    }
+    CHECK(requests(test::parse_program(target, sliding_window(20, 1))) == 0);  // rows shorter than a page
+    target.l2_bytes = 1 << 20;
+    CHECK(requests(test::parse_program(target, sliding_window(40, 1))) == 0);
   }
 }
 
