@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 
 #include "ir/graph.h"
 
@@ -24,6 +25,8 @@ class NodeGroups {
   // Whether the group with the node in it would be part of a circle: a reader of the node outside of the group leads
   // into it. The node is in no group.
   bool closes_circle(const Node* node, int group) const;
+  // With these readers instead, as where each reader has its own copy of a node between.
+  bool closes_circle(const Node* node, const std::set<const Node*>& readers, int group) const;
 
  private:
   struct Data;

@@ -207,7 +207,7 @@ class Fuser {
           join(node, c);
           return;
         }
-    if (const int c = f.sort == Sort::reduction ? find_sibling(node) : -1; c >= 0)
+    if (const int c = f.sort == Sort::reduction ? find_sibling(node, direct) : -1; c >= 0)
       join(node, c);
     else if (is_made_again(node, clusters, direct))
       facts_.at(node).sort = Sort::free;
@@ -216,7 +216,7 @@ class Fuser {
   }
 
   // A cluster that reduces the same elements in the same walk, as the two sums of a cross entropy; or -1.
-  int find_sibling(const Node* node) const {
+  int find_sibling(const Node* node, const std::set<const Node*>& direct) const {
     const std::set<const Value*>& met = elements_under(node);
     for (std::size_t k = clusters_.size(); k-- > 0;) {
       const Cluster& c = clusters_[k];
@@ -227,7 +227,7 @@ class Fuser {
         return std::any_of(others.begin(), others.end(), [&](const Value* v) { return met.contains(v); });
       });
       // The search for circles walks the region: last.
-      if (shared && reduction_may_join(c, node) && !groups_.closes_circle(node, static_cast<int>(k)))
+      if (shared && reduction_may_join(c, node) && !groups_.closes_circle(node, direct, static_cast<int>(k)))
         return static_cast<int>(k);
     }
     return -1;
@@ -290,7 +290,7 @@ class Fuser {
     const Facts& f = facts(node);
     if (c.nodes.size() >= kMostNodes || c.kind == "scatter" || f.elements == 0) return false;
     bool alone = clusters.size() == 1;
-    if (!alone && groups_.closes_circle(node, cluster)) return false;
+    if (!alone && groups_.closes_circle(node, direct, cluster)) return false;
     if (!alone && c.kind == "reduce" && f.sort == Sort::pointwise && !fits_rows(c, node)) return false;
     if (!alone && c.kind != "reduce" && f.sort != Sort::reduction && !same_elements(c, f.elements)) return false;
     switch (f.sort) {

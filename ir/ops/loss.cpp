@@ -24,6 +24,7 @@ Types infer_cross_entropy(const Call& call) {
   smoothing(call);
   if (!is_integer(label.dtype)) call.fail("`label` must be an integer class, got " + label.str());
   if (logits.rank() == 0) call.fail("`logits` must have a last dimension of classes, got " + logits.str());
+  if (logits.shape.back() == Dim(0)) call.fail("`logits` must have a class at least, got " + logits.str());
   Shape rows(logits.shape.begin(), logits.shape.end() - 1);
   if (label.shape != rows)
     call.fail("`label` must be one class for each row of `logits`, got " + label.str() + " for " + logits.str());
@@ -44,9 +45,9 @@ Term is_label(Term logits, Term label) {
 // The sums are those of `softmax`, with which the gradient shares them.
 Terms compose_cross_entropy(Builder&, const Call& call, std::span<const Term> x) {
   IntList classes = last_axis(x[0]);
-  Term s = x[0] - reduce_max(x[0], classes, true);
+  Term highest = reduce_max(x[0], classes, true), s = x[0] - highest;
   Term normalizer = apply("log", {reduce_sum(apply("exp", {s}), classes, true)});
-  Term picked = reduce_sum(select(is_label(x[0], x[1]), s, s.like(0)), classes, true);
+  Term picked = apply("take_along_axis", {x[0], reshape(x[1], highest.shape())}) - highest;
   if (double share = smoothing(call); share > 0)
     picked = (1 - share) * picked + share / class_count(x[0]) * reduce_sum(s, classes, true);
   return {reshape(normalizer - picked, call.operand(1).shape)};

@@ -175,6 +175,21 @@ TEST_CASE("a node closes a circle where a reader outside leads into the group") 
   CHECK_FALSE(grouped.closes_circle(f["a"], 0));
 }
 
+TEST_CASE("a copied node between a node and its readers closes no circle") {
+  const Parsed f(R"(func @f(data %x: f32[4]) -> (d) {
+    %a = exp(%x)
+    %b = negate(%a)
+    %c = sin(%b)
+    %d = add(%a, %c)
+    return %d
+  })");
+  NodeGroups grouped(*f.body);
+  grouped.put(f["d"], 0);
+  grouped.put(f["c"], 0);
+  CHECK(grouped.closes_circle(f["a"], 0));  // a → b → c
+  CHECK_FALSE(grouped.closes_circle(f["a"], {f["c"], f["d"]}, 0));
+}
+
 TEST_CASE("a circle is closed through another group too") {
   const Parsed f(R"(func @f(data %x: f32[4], data %y: f32[4]) -> (c, d, e) {
     %a = exp(%x)

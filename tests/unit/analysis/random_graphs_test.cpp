@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <functional>
 #include <random>
+#include <set>
 
 #include "compiler/analysis/order.h"
 #include "compiler/analysis/reachability.h"
@@ -73,6 +74,17 @@ std::vector<std::size_t> classes(const std::vector<int>& group) {
   return number;
 }
 
+// Whoever reads a copied node reads what it reads.
+Closure without_copied(const RandomGraph& graph) {
+  Closure edges = graph.edges;
+  for (std::size_t k = 0; k < kNodes; ++k)
+    for (std::size_t i = 0; graph.group[k] == kCopied && i < kNodes; ++i)
+      for (std::size_t j = 0; j < kNodes; ++j) edges[i][j] = edges[i][j] || (edges[i][k] && edges[k][j]);
+  for (std::size_t k = 0; k < kNodes; ++k)
+    for (std::size_t i = 0; graph.group[k] == kCopied && i < kNodes; ++i) edges[i][k] = edges[k][i] = false;
+  return edges;
+}
+
 }  // namespace
 
 TEST_CASE("circles between random groups are those of the transitive closure") {
@@ -80,15 +92,8 @@ TEST_CASE("circles between random groups are those of the transitive closure") {
   int with = 0, without = 0;
   for (int round = 0; round < 300; ++round) {
     const RandomGraph graph(random);
-    // Whoever reads a copied node reads what it reads.
-    Closure edges = graph.edges;
-    for (std::size_t k = 0; k < kNodes; ++k)
-      for (std::size_t i = 0; graph.group[k] == kCopied && i < kNodes; ++i)
-        for (std::size_t j = 0; j < kNodes; ++j) edges[i][j] = edges[i][j] || (edges[i][k] && edges[k][j]);
-    for (std::size_t k = 0; k < kNodes; ++k)
-      for (std::size_t i = 0; graph.group[k] == kCopied && i < kNodes; ++i) edges[i][k] = edges[k][i] = false;
     const std::vector<std::size_t> number = classes(graph.group);
-    const Closure closure = close(merge(edges, number));
+    const Closure closure = close(merge(without_copied(graph), number));
     std::vector<const Node*> expected;
     for (std::size_t i = 0; i < kNodes; ++i)
       if (graph.group[i] != kCopied && closure[number[i]][number[i]]) expected.push_back(graph.nodes[i]);
@@ -107,6 +112,7 @@ TEST_CASE("a random node closes a circle where its group would be on one") {
     RandomGraph graph(random);
     NodeGroups groups(graph.function.body);
     std::vector<int> placed(kNodes, kAlone);
+    const Closure direct = without_copied(graph);
     for (std::size_t i = kNodes; i-- > 0;) {
       if (graph.group[i] < 0) continue;
       std::vector<int> joined = placed;
@@ -116,6 +122,11 @@ TEST_CASE("a random node closes a circle where its group would be on one") {
       const bool circle = close(merge(graph.edges, number))[number[i]][number[i]];
       if (known) {
         CHECK(groups.closes_circle(graph.nodes[i], joined[i]) == circle);
+        std::set<const Node*> readers;
+        for (std::size_t j = 0; j < kNodes; ++j)
+          if (direct[i][j]) readers.insert(graph.nodes[j]);
+        CHECK(groups.closes_circle(graph.nodes[i], readers, joined[i]) ==
+              close(merge(direct, number))[number[i]][number[i]]);
         ++(circle ? with : without);
       }
       if (circle) continue;
