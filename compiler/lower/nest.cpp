@@ -2,7 +2,6 @@
 #include "compiler/lower/nest.h"
 
 #include <algorithm>
-#include <functional>
 
 namespace gradc {
 
@@ -30,13 +29,6 @@ void write_index(std::vector<Instr>& out, const Instr& old, const Affine& by, in
     sum = sum.id < 0 ? offset : sum + offset;
   }
   out.back().result = old.result;
-}
-
-void visit_accesses(const std::vector<Instr>& block, const std::function<bool(const Instr&)>& visit, bool& all) {
-  for (const Instr& instr : block) {
-    if (!visit(instr)) all = false;
-    visit_accesses(instr.body, visit, all);
-  }
 }
 
 // Whether every access of the instruction moves evenly over (outer, inner): outer's coefficient is inner's times its
@@ -86,13 +78,6 @@ std::vector<std::int64_t> extents_of(const Kernel& kernel) {
     if (instr.op == Opcode::loop) extents[static_cast<std::size_t>(instr.loop->variable)] = instr.loop->extent;
   });
   return extents;
-}
-
-void visit(const std::vector<Instr>& block, const std::function<void(const Instr&)>& f) {
-  for (const Instr& instr : block) {
-    f(instr);
-    visit(instr.body, f);
-  }
 }
 
 bool same_place(const Access& a, const Access& b) {
@@ -159,9 +144,9 @@ bool merge_with_inner(Instr& outer, int& next_value) {
   if (outer.loop->mark != Loop::Mark::serial) return false;
   const Loop& inner = *outer.body[0].loop;
   bool all = true;
-  visit_accesses(
-      outer.body[0].body,
-      [&](const Instr& i) { return moves_evenly(i, outer.loop->variable, inner.variable, inner.extent); }, all);
+  visit(outer.body[0].body, [&](const Instr& i) {
+    all = all && moves_evenly(i, outer.loop->variable, inner.variable, inner.extent);
+  });
   if (!all) return false;
   Instr merged = std::move(outer.body[0]);
   Loop loop = *merged.loop;

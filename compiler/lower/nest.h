@@ -1,7 +1,6 @@
 // Loop nests after emission: neighbouring loops become one, the outermost becomes parallel.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "ir/kernel.h"
@@ -34,7 +33,13 @@ bool merge_with_inner(Instr& outer, int& next_value);
 void shape_nest(Kernel& kernel, std::int64_t grain = 1 << 14);
 
 // Visits all instructions of a block, those of loops after the loop itself.
-void visit(const std::vector<Instr>& block, const std::function<void(const Instr&)>& f);
+template <class F>
+void visit(const std::vector<Instr>& block, const F& f) {
+  for (const Instr& instr : block) {
+    f(instr);
+    visit(instr.body, f);
+  }
+}
 
 // Whether two accesses of row-major buffers name the same element in every round.
 bool same_place(const Access& a, const Access& b);

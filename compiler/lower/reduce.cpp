@@ -13,7 +13,8 @@
 namespace gradc {
 
 bool is_reduction(const Node& node) {
-  return node.op->irregular == Irregular::none && node.results.size() == 1 && !indexed_form(node).reduction.empty();
+  return node.op->irregular == Irregular::none && node.op->kind != Kind::elementwise && node.results.size() == 1 &&
+         !indexed_form(node).reduction.empty();
 }
 
 namespace {

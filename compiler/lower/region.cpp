@@ -130,27 +130,19 @@ bool reads_where_it_writes(const KernelProgram& program, const Kernel& kernel, i
   return safe;
 }
 
-bool writes(const Kernel& kernel, int buffer) {
-  bool found = false;
-  visit(kernel.body, [&](const Instr& instr) {
-    found = found || (instr.op == Opcode::store && instr.access->buffer == buffer) ||
-            (instr.tile && instr.tile->c == buffer);
-  });
-  return found;
-}
-
 }  // namespace
 
 // Where the kernels of a group read an old value after or beside writing the new, the new goes to the arena first.
 void Lowering::settle(std::size_t first_kernel) {
-  std::vector<int> unsafe;
-  for (auto [fresh, old] : in_place_) {
-    bool written = false, safe = true;
-    for (std::size_t k = first_kernel; k < program_.kernels.size(); ++k) {
-      written = written || writes(program_.kernels[k], fresh);
-      if (written) safe = safe && reads_where_it_writes(program_, program_.kernels[k], old, fresh);
-    }
-    if (!safe) unsafe.push_back(fresh);
+  std::set<int> written, unsafe;
+  for (std::size_t k = first_kernel; k < program_.kernels.size(); ++k) {
+    const Kernel& kernel = program_.kernels[k];
+    visit(kernel.body, [&](const Instr& instr) {
+      const int to = instr.op == Opcode::store ? instr.access->buffer : instr.tile ? instr.tile->c : -1;
+      if (in_place_.contains(to)) written.insert(to);
+    });
+    for (int fresh : written)
+      if (!reads_where_it_writes(program_, kernel, in_place_.at(fresh), fresh)) unsafe.insert(fresh);
   }
   for (int fresh : unsafe) take_apart(fresh);
 }

@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_map>
 
 #include "compiler/analysis/contraction.h"
 #include "compiler/analysis/order.h"
@@ -42,7 +43,7 @@ enum class Sort : std::uint8_t { free, view, pointwise, reduction, contraction, 
 
 struct Facts {
   Sort sort = Sort::pointwise;
-  IndexedForm form;             // regular nodes
+  IndexedForm form;             // regular nodes; without its body
   ReductionPlan plan;           // reductions
   std::int64_t operations = 0;  // of one element
   std::int64_t elements = 0;    // of the first result
@@ -50,8 +51,9 @@ struct Facts {
 };
 
 struct Cluster {
+  int number = 0;
   std::string kind = "loop";
-  std::set<const Node*> nodes;
+  std::vector<const Node*> nodes;  // the last in the region first
 };
 
 std::int64_t count_operations(const std::vector<Instr>& code) {
@@ -96,6 +98,7 @@ Facts facts_of(const Node& node, const Target& target) {
     facts.sort = facts.operations == 0 && facts.form.result.empty() && facts.form.accesses.size() <= 1
                      ? Sort::free
                      : Sort::pointwise;
+    facts.form.body = {};
     return facts;
   }
   std::vector<std::vector<std::int64_t>> shapes;
@@ -103,6 +106,7 @@ Facts facts_of(const Node& node, const Target& target) {
   DType dtype = node.result()->type.dtype;
   facts.sort = find_contraction(facts.form, shapes, dtype) ? Sort::contraction : Sort::reduction;
   facts.plan = plan_reduction(facts.form, shapes, dtype, target);
+  facts.form.body = {};
   return facts;
 }
 
@@ -168,6 +172,7 @@ class Fuser {
            });
   }
   int cluster_of(const Node* node) const { return groups_.of(node); }  // -1: none
+  bool is_in(const Cluster& c, const Node* node) const { return cluster_of(node) == c.number; }
 
   // Who reads a node's results: clusters, through free nodes; -1 stands for the function's results and views outside.
   void collect_readers(const Node* node, std::set<int>& clusters, std::set<const Node*>& direct) const {
@@ -260,13 +265,13 @@ class Fuser {
   }
 
   void start(const Node* node) {
-    Cluster cluster;
+    Cluster cluster{.number = static_cast<int>(clusters_.size())};
     const Facts& f = facts(node);
     if (f.sort == Sort::reduction) cluster.kind = is_window(f) ? "window" : "reduce";
     if (f.sort == Sort::contraction) cluster.kind = "contract";
     if (f.sort == Sort::scatter) cluster.kind = "scatter";
-    cluster.nodes.insert(node);
-    groups_.put(node, static_cast<int>(clusters_.size()));
+    cluster.nodes.push_back(node);
+    groups_.put(node, cluster.number);
     clusters_.push_back(std::move(cluster));
   }
 
@@ -280,7 +285,7 @@ class Fuser {
     const Facts& f = facts(node);
     if (f.sort == Sort::contraction) c.kind = "contract";
     if (f.sort == Sort::reduction && c.kind == "loop") c.kind = is_window(f) ? "window" : "reduce";
-    c.nodes.insert(node);
+    c.nodes.push_back(node);
     groups_.put(node, cluster);
   }
 
@@ -312,7 +317,7 @@ class Fuser {
     if (!alone && c.kind != "loop" && c.kind != "contract" && c.kind != "reduce") return false;
     std::int64_t most = 0;
     for (const Node* reader : direct) {
-      if (!c.nodes.contains(reader)) continue;
+      if (!is_in(c, reader)) continue;
       const Facts& r = facts(reader);
       if (r.sort == Sort::reduction && is_window(r)) return false;
       if (r.sort == Sort::contraction && !alone) return false;
@@ -410,7 +415,7 @@ class Fuser {
     while (!open.empty()) {
       const Node* reader = open.back();
       open.pop_back();
-      if (!c.nodes.contains(reader)) continue;
+      if (!is_in(c, reader)) continue;
       if (facts(reader).sort == Sort::contraction) return true;
       std::set<const Node*> next;
       std::set<int> clusters;
@@ -502,17 +507,17 @@ class Fuser {
     bool changed = true;
     while (changed) {
       changed = false;
-      for (const Node* node : std::vector<const Node*>(c.nodes.begin(), c.nodes.end())) {
+      for (const Node* node : std::vector<const Node*>(c.nodes)) {
         if (facts(node).sort != Sort::view) continue;
         const Node* producer = node->operands[0]->node;
-        bool first = !producer || (!c.nodes.contains(producer) && facts(producer).sort != Sort::free);
+        bool first = !producer || (!is_in(c, producer) && facts(producer).sort != Sort::free);
         auto found = readers_.find(node->result());
         bool last =
             found == readers_.end() || std::none_of(found->second.begin(), found->second.end(), [&](const Node* r) {
-              return c.nodes.contains(r) || (facts(r).sort == Sort::free && cluster_of(r) < 0);
+              return is_in(c, r) || (facts(r).sort == Sort::free && cluster_of(r) < 0);
             });
         if (!first && !last) continue;
-        c.nodes.erase(node);
+        std::erase(c.nodes, node);
         groups_.take_out(node);
         changed = true;
       }
@@ -545,8 +550,7 @@ class Fuser {
     }
     Cluster& c = clusters_[static_cast<std::size_t>(k)];
     for (const Node* n : c.nodes) emitted_.insert(n);
-    for (const auto& n : old_)
-      if (c.nodes.contains(n.get())) emit_operands(builder, n.get());
+    for (auto n = c.nodes.rbegin(); n != c.nodes.rend(); ++n) emit_operands(builder, *n);
     emit_cluster(builder, c);
     return true;
   }
@@ -587,12 +591,12 @@ class Fuser {
     ValueMap inner;
     std::vector<Value*> operands, outer_results;
     Locations locations;
-    for (const auto& node : old_) {
-      if (!c.nodes.contains(node.get())) continue;
-      unite(locations, node->locations);
-      bring_operands(inside, c, *node, inner, operands);
-      inside.clone(*node, inner);
-      for (const auto& result : node->results)
+    for (auto member = c.nodes.rbegin(); member != c.nodes.rend(); ++member) {
+      const Node& node = **member;
+      unite(locations, node.locations);
+      bring_operands(inside, c, node, inner, operands);
+      inside.clone(node, inner);
+      for (const auto& result : node.results)
         if (is_result(c, result.get())) {
           outer_results.push_back(result.get());
           region->results.push_back(inner.at(result.get()));
@@ -614,7 +618,7 @@ class Fuser {
                       std::vector<Value*>& operands) {
     for (Value* operand : node.operands) {
       if (inner.contains(operand)) continue;
-      bool member = operand->node && c.nodes.contains(operand->node);
+      bool member = operand->node && is_in(c, operand->node);
       ensure(!member, "a fusion's nodes are in no order");
       bool free = operand->node && facts(operand->node).sort == Sort::free && cluster_of(operand->node) < 0;
       if (free && !is_large_constant(operand->node)) {
@@ -634,7 +638,7 @@ class Fuser {
     auto found = readers_.find(value);
     if (found == readers_.end()) return true;
     for (const Node* reader : found->second) {
-      if (c.nodes.contains(reader)) continue;
+      if (is_in(c, reader)) continue;
       if (facts(reader).sort != Sort::free || cluster_of(reader) >= 0 || is_wanted(reader)) return true;
       for (const auto& through : reader->results)
         if (is_result(c, through.get())) return true;
@@ -643,8 +647,8 @@ class Fuser {
   }
 
   Region& region_;
-  std::map<const Node*, Facts> facts_;
-  std::map<const Value*, std::vector<const Node*>> readers_;
+  std::unordered_map<const Node*, Facts> facts_;
+  std::unordered_map<const Value*, std::vector<const Node*>> readers_;
   std::set<const Value*> results_;
   std::vector<Cluster> clusters_;
   NodeGroups groups_;  // the clusters by their numbers
