@@ -29,9 +29,10 @@
 // that are not plain words are quoted; a buffer whose name another one shares is `@name#number`.
 #include <charconv>
 #include <cmath>
-#include <map>
+#include <concepts>
+#include <unordered_map>
+#include <utility>
 
-#include "ir/kernel.h"
 #include "ir/kernel_text.h"
 
 namespace gradc {
@@ -46,20 +47,24 @@ bool is_plain_name(std::string_view name) {
 
 namespace {
 
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n') {
+    if (c == '\n')
       out += "\\n";
-    } else {
+    else
       out += c;
-    }
   }
-  return out + '"';
+  out += '"';
 }
 
-std::string name_text(std::string_view name) { return is_plain_name(name) ? std::string(name) : quoted(name); }
+void append_name(std::string& out, std::string_view name) {
+  if (is_plain_name(name))
+    out += name;
+  else
+    append_quoted(out, name);
+}
 
 template <class Float>
 std::string shortest(Float value) {
@@ -74,43 +79,42 @@ std::string number_text(DType type, double value) {
   return type == DType::f32 ? shortest(static_cast<float>(value)) : shortest(value);
 }
 
-std::string affine_text(const Affine& affine, char variable = 'i') {
-  std::string out;
-  for (const Affine::Part& part : affine.parts) {
-    bool negative = part.coefficient < 0;
-    out += out.empty() ? (negative ? "-" : "") : (negative ? " - " : " + ");
-    std::uint64_t size =
-        negative ? 0 - static_cast<std::uint64_t>(part.coefficient) : static_cast<std::uint64_t>(part.coefficient);
-    if (size != 1) out += std::to_string(size) + "*";
-    out += variable + std::to_string(part.variable);
-  }
-  if (out.empty()) return std::to_string(affine.offset);
-  if (affine.offset > 0) out += " + " + std::to_string(affine.offset);
-  if (affine.offset < 0) out += " - " + std::to_string(0 - static_cast<std::uint64_t>(affine.offset));
-  return out;
-}
-
-std::string value_text(int value) { return "%" + std::to_string(value); }
-
-std::string locations_text(const Locations& locations) {
-  std::string out;
-  for (const Location& location : locations) {
-    if (!location.known()) continue;
-    out += out.empty() ? " loc(" : ", ";
-    if (location.gradient) out += "gradient of ";
-    out += quoted(*location.file) + ":" + std::to_string(location.line) + ":" + std::to_string(location.column);
-  }
-  return out.empty() ? out : out + ")";
-}
+// Pieces of text, by what they say.
+struct Quoted {
+  std::string_view text;
+};
+struct Name {
+  std::string_view text;
+};
+struct Value {
+  int number;
+};
+struct Index {  // of a buffer
+  int number;
+};
+struct Launched {
+  int kernel;
+};
+struct Sum {  // of loop variables
+  const Affine& affine;
+  char variable = 'i';
+};
 
 class Printer {
  public:
-  explicit Printer(const KernelProgram& program) : program_(program) {
-    for (const KernelBuffer& buffer : program.buffers) ++uses_[buffer.name];
+  Printer(const KernelProgram& program, const std::function<void(std::string_view)>& write)
+      : program_(program), write_(write) {
+    std::unordered_map<std::string_view, int> uses;
+    for (const KernelBuffer& buffer : program.buffers) ++uses[buffer.name];
+    for (const KernelBuffer& buffer : program.buffers) {
+      put('@', Name{buffer.name});
+      if (uses.at(buffer.name) > 1) put('#', names_.size());
+      names_.push_back(std::exchange(out_, {}));
+    }
   }
 
-  std::string run() {
-    line("program @" + name_text(program_.name) + " {");
+  void run() {
+    line("program @", Name{program_.name}, " {");
     ++depth_;
     header();
     for (std::size_t i = 0; i < program_.buffers.size(); ++i) buffer(static_cast<int>(i));
@@ -120,16 +124,80 @@ class Printer {
     statements(program_.entry);
     close();
     close();
-    return std::move(out_);
+    write_(out_);
   }
 
  private:
-  void line(const std::string& text) { out_.append(2 * static_cast<std::size_t>(depth_), ' ').append(text) += '\n'; }
+  // ---- pieces ----
 
-  void close(const std::string& after = "") {
-    --depth_;
-    line("}" + after);
+  void put_one(std::string_view text) { out_.append(text); }
+  void put_one(char c) { out_ += c; }
+  template <std::integral Number>
+  void put_one(Number number) {
+    char buffer[24];
+    out_.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, number).ptr);
   }
+  void put_one(DType type) { put(name_of(type)); }
+  void put_one(Quoted text) { append_quoted(out_, text.text); }
+  void put_one(Name name) { append_name(out_, name.text); }
+  void put_one(Value value) { put('%', value.number); }
+  void put_one(Index buffer) {
+    const auto index = static_cast<std::size_t>(buffer.number);
+    index < names_.size() ? put(names_[index]) : put("@#", buffer.number);
+  }
+  void put_one(Launched launched) {
+    const auto index = static_cast<std::size_t>(launched.kernel);
+    if (index < program_.kernels.size())
+      put('@', Name{program_.kernels[index].name});
+    else
+      put("@#", launched.kernel);
+  }
+  void put_one(Sum sum) {
+    const std::size_t start = out_.size();
+    auto sign = [&](std::int64_t number) {  // gives its size
+      const bool first = out_.size() == start;
+      put(number < 0 ? (first ? "-" : " - ") : (first ? "" : " + "));
+      return number < 0 ? 0 - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number);
+    };
+    for (const Affine::Part& part : sum.affine.parts) {
+      if (const std::uint64_t size = sign(part.coefficient); size != 1) put(size, '*');
+      put(sum.variable, part.variable);
+    }
+    if (sum.affine.offset != 0 || out_.size() == start) put(sign(sum.affine.offset));
+  }
+  void put_one(const Subscript& s) {
+    if (s.divisor != 1) put('(');
+    const bool value_alone = s.value >= 0 && s.affine.parts.empty() && s.affine.offset == 0;
+    if (!value_alone) put(Sum{s.affine});
+    if (s.value >= 0) put(value_alone ? "" : " + ", Value{s.value});
+    if (s.divisor != 1) put(") / ", s.divisor);
+    put(" of ", s.extent, " by ", s.stride);
+    if (s.check == Subscript::Check::guarded) put(" guarded");
+    if (s.check == Subscript::Check::clamped) put(" clamped");
+  }
+
+  template <class... Pieces>
+  void put(const Pieces&... pieces) {
+    (put_one(pieces), ...);
+  }
+
+  void begin() { out_.append(2 * static_cast<std::size_t>(depth_), ' '); }
+  template <class... Pieces>
+  void end(const Pieces&... pieces) {
+    put(pieces..., '\n');
+  }
+  template <class... Pieces>
+  void line(const Pieces&... pieces) {
+    begin();
+    end(pieces...);
+  }
+
+  void close() {
+    --depth_;
+    line('}');
+  }
+
+  // ---- statements ----
 
   void statements(const std::vector<Statement>& list) {
     for (const Statement& s : list) statement(s);
@@ -138,85 +206,81 @@ class Printer {
   void statement(const Statement& s) {
     switch (s.kind) {
       case Statement::Kind::launch:
-        return line("launch " + kernel_name(s.kernel));
+        return line("launch ", Launched{s.kernel});
       case Statement::Kind::copy:
-        return line("copy " + buffer_name(s.from) + " to " + buffer_name(s.to));
+        return line("copy ", Index{s.from}, " to ", Index{s.to});
       case Statement::Kind::repeat:
-        return nested("for t" + std::to_string(s.loop) + " < " + std::to_string(s.extent) + " {", s.body);
-      case Statement::Kind::repeat_while: {
-        std::string most = s.extent == 0 ? "" : " trips " + std::to_string(s.extent);
-        nested("while " + buffer_name(s.flag) + most + " {", s.before, "");
-        return nested("} do {", s.body);
-      }
+        line("for t", s.loop, " < ", s.extent, " {");
+        nested(s.body);
+        return line('}');
+      case Statement::Kind::repeat_while:
+        begin();
+        put("while ", Index{s.flag});
+        if (s.extent != 0) put(" trips ", s.extent);
+        end(" {");
+        nested(s.before);
+        line("} do {");
+        nested(s.body);
+        return line('}');
       case Statement::Kind::choose:
-        if (s.otherwise.empty()) return nested("if " + buffer_name(s.flag) + " {", s.body);
-        nested("if " + buffer_name(s.flag) + " {", s.body, "");
-        return nested("} else {", s.otherwise);
+        line("if ", Index{s.flag}, " {");
+        nested(s.body);
+        if (!s.otherwise.empty()) {
+          line("} else {");
+          nested(s.otherwise);
+        }
+        return line('}');
     }
   }
 
-  void nested(const std::string& head, const std::vector<Statement>& list, const char* end = "}") {
-    line(head);
+  void nested(const std::vector<Statement>& list) {
     ++depth_;
     statements(list);
     --depth_;
-    if (*end != '\0') line(end);
   }
+
+  // ---- header and buffers ----
 
   void header() {
     const Target& t = program_.target;
-    std::string text = "target " + quoted(t.cpu);
-    if (!t.triple.empty()) text += " triple " + quoted(t.triple);
-    text +=
-        " vector_bytes " + std::to_string(t.vector_bytes) + " vector_registers " + std::to_string(t.vector_registers);
-    if (t.fma) text += " fma";
-    if (t.masks) text += " masks";
-    line(text + " l1 " + std::to_string(t.l1_bytes) + " l2 " + std::to_string(t.l2_bytes));
+    begin();
+    put("target ", Quoted{t.cpu});
+    if (!t.triple.empty()) put(" triple ", Quoted{t.triple});
+    put(" vector_bytes ", t.vector_bytes, " vector_registers ", t.vector_registers);
+    if (t.fma) put(" fma");
+    if (t.masks) put(" masks");
+    end(" l1 ", t.l1_bytes, " l2 ", t.l2_bytes);
     for (const KernelParameter& p : program_.inputs) parameter("input", p);
     for (const KernelParameter& p : program_.outputs) parameter("output", p);
     for (const KernelParameter& p : program_.scalars) parameter("scalar", p);
-    if (program_.arena_bytes != 0) line("arena " + std::to_string(program_.arena_bytes));
-    if (program_.worker_bytes != 0) line("worker " + std::to_string(program_.worker_bytes));
+    if (program_.arena_bytes != 0) line("arena ", program_.arena_bytes);
+    if (program_.worker_bytes != 0) line("worker ", program_.worker_bytes);
   }
 
-  void parameter(const char* kind, const KernelParameter& p) {
-    std::string text = std::string(kind) + " " + name_text(p.name) + ": " + p.type.str();
-    if (p.lower != p.upper) text += " range " + std::to_string(p.lower) + " to " + std::to_string(p.upper);
-    if (kind == std::string_view("scalar"))
-      text += " = " + number_text(DType::f64, p.preset) + " at " + std::to_string(p.offset);
-    line(text);
-  }
-
-  std::string buffer_name(int index) const {
-    if (index < 0 || static_cast<std::size_t>(index) >= program_.buffers.size()) return "@#" + std::to_string(index);
-    const std::string& name = program_.buffers[static_cast<std::size_t>(index)].name;
-    std::string text = "@" + name_text(name);
-    return uses_.at(name) > 1 ? text + "#" + std::to_string(index) : text;
-  }
-
-  std::string kernel_name(int index) const {
-    if (index < 0 || static_cast<std::size_t>(index) >= program_.kernels.size()) return "@#" + std::to_string(index);
-    return "@" + name_text(program_.kernels[static_cast<std::size_t>(index)].name);
+  void parameter(std::string_view kind, const KernelParameter& p) {
+    begin();
+    put(kind, ' ', Name{p.name}, ": ", p.type.str());
+    if (p.lower != p.upper) put(" range ", p.lower, " to ", p.upper);
+    if (kind == "scalar") put(" = ", number_text(DType::f64, p.preset), " at ", p.offset);
+    end();
   }
 
   void buffer(int index) {
     const KernelBuffer& b = program_.buffers[static_cast<std::size_t>(index)];
-    std::string text = "buffer " + buffer_name(index) + ": " + std::string(name_of(b.dtype)) + "[" +
-                       std::to_string(b.elements) + "] " + std::string(name_of(b.space));
+    begin();
+    put("buffer ", Index{index}, ": ", b.dtype, '[', b.elements, "] ", name_of(b.space));
     switch (b.space) {
       case Space::input:
       case Space::output:
-        line(text + " " + std::to_string(b.slot));
-        return;
+        return end(' ', b.slot);
       case Space::table:
-        table(text + " " + b.data.type().str(), b.data);
-        return;
+        put(' ', b.data.type().str());
+        return table(b.data);
       case Space::view:
-        line(text + " " + buffer_name(b.base) + " at " + affine_text(b.start, 't'));
-        return;
+        return end(' ', Index{b.base}, " at ", Sum{b.start, 't'});
       default:
-        line(b.offset < 0 ? text : text + " at " + std::to_string(b.offset));
-        return;
+        if (b.offset >= 0) put(" at ", b.offset);
+        return end();
     }
   }
 
@@ -225,33 +289,50 @@ class Printer {
     return is_float(type) ? number_text(type, data.get(i)) : std::to_string(data.get_integer(i));
   }
 
-  void table(std::string text, const Tensor& data) {
+  void table(const Tensor& data) {
     constexpr std::int64_t kPerLine = 16;
     std::int64_t size = data.elements() == 0 ? 0 : data.bytes() / data.elements();
     bool splat = data.elements() > 1;
     for (std::int64_t i = 1; i < data.elements() && splat; ++i)
       splat = std::memcmp(data.data(), data.data() + i * size, static_cast<std::size_t>(size)) == 0;
-    if (splat) return line(text + " splat " + element(data, 0));
-    text += " {";
+    if (splat) return end(" splat ", element(data, 0));
+    put(" {");
     for (std::int64_t i = 0; i < data.elements(); ++i) {
       if (data.elements() > kPerLine && i % kPerLine == 0) {
-        line(text);
-        text = "  ";
+        end();
+        begin();
+        put("  ");
       } else if (i > 0) {
-        text += " ";
+        put(' ');
       }
-      text += element(data, i);
-      if (i + 1 < data.elements()) text += ",";
+      put(element(data, i));
+      if (i + 1 < data.elements()) put(',');
     }
-    line(text + "}");
+    end('}');
   }
 
+  // ---- kernels ----
+
   void kernel(const Kernel& k) {
-    line("kernel @" + name_text(k.name) + " " + name_text(k.kind) + " parallel " + std::to_string(k.parallel) +
-         " work " + std::to_string(k.work) + locations_text(k.locations) + " {");
+    begin();
+    put("kernel @", Name{k.name}, ' ', Name{k.kind}, " parallel ", k.parallel, " work ", k.work);
+    locations(k.locations);
+    end(" {");
     ++depth_;
     block(k.body);
     close();
+    write_(out_);
+    out_.clear();
+  }
+
+  void locations(const Locations& locations) {
+    bool any = false;
+    for (const Location& location : locations) {
+      if (!location.known()) continue;
+      put(std::exchange(any, true) ? ", " : " loc(", location.gradient ? "gradient of " : "", Quoted{*location.file},
+          ':', location.line, ':', location.column);
+    }
+    if (any) put(')');
   }
 
   void block(const std::vector<Instr>& body) {
@@ -259,119 +340,112 @@ class Printer {
   }
 
   void instruction(const Instr& i) {
+    if (i.op == Opcode::loop) return loop(i);
+    if (i.op == Opcode::tile) return tile(*i.tile);
+    begin();
+    if (i.op == Opcode::store) {
+      put("store ", i.type, ' ', Value{i.args.empty() ? -1 : i.args[0]}, " to ");
+      return access(i.type, *i.access);
+    }
+    put(Value{i.result}, " = ", name_of(i.op), ' ', i.type);
     switch (i.op) {
-      case Opcode::loop:
-        return loop(i);
-      case Opcode::tile:
-        return tile(*i.tile);
-      case Opcode::store:
-        return line("store " + std::string(name_of(i.type)) + " " + value_text(i.args.empty() ? -1 : i.args[0]) +
-                    " to " + access(i.type, *i.access));
-      case Opcode::rarely:
-        line(definition(i) + arguments(i) + " {");
-        ++depth_;
-        block(i.body);
-        line("yield " + value_text(i.yield));
-        return close();
       case Opcode::load:
-        return line(definition(i) + " " + access(i.type, *i.access));
+        put(' ');
+        return access(i.type, *i.access);
       case Opcode::constant:
-        return line(definition(i) + " " + constant(i));
+        return is_float(i.type) ? end(' ', number_text(i.type, i.number)) : end(' ', i.integer);
       case Opcode::argument:
-        return line(definition(i) + " " + std::to_string(i.integer));
+        return end(' ', i.integer);
       case Opcode::index:
-        return line(definition(i) + " i" + std::to_string(i.integer));
+        return end(" i", i.integer);
       default:
-        return line(definition(i) + arguments(i));
+        break;
     }
+    for (std::size_t k = 0; k < i.args.size(); ++k) put(k == 0 ? " " : ", ", Value{i.args[k]});
+    if (i.op != Opcode::rarely) return end();
+    end(" {");
+    ++depth_;
+    block(i.body);
+    line("yield ", Value{i.yield});
+    close();
   }
 
-  static std::string definition(const Instr& i) {
-    return value_text(i.result) + " = " + std::string(name_of(i.op)) + " " + std::string(name_of(i.type));
-  }
-
-  static std::string constant(const Instr& i) {
-    if (is_float(i.type)) return number_text(i.type, i.number);
-    return std::to_string(i.integer);
-  }
-
-  static std::string arguments(const Instr& i) {
-    std::string text;
-    for (int arg : i.args) text += (text.empty() ? " " : ", ") + value_text(arg);
-    return text;
-  }
-
-  std::string access(DType type, const Access& a) const {
-    std::string text = buffer_name(a.buffer) + "[";
-    for (std::size_t d = 0; d < a.subscripts.size(); ++d) {
-      if (d > 0) text += ", ";
-      text += subscript(a.subscripts[d]);
-    }
-    text += "]";
-    if (a.offset != 0) text += " at " + std::to_string(a.offset);
+  void access(DType type, const Access& a) {
+    put(Index{a.buffer}, '[');
+    for (std::size_t d = 0; d < a.subscripts.size(); ++d) put(d == 0 ? "" : ", ", a.subscripts[d]);
+    put(']');
+    if (a.offset != 0) put(" at ", a.offset);
     if (a.outside != 0 || std::signbit(a.outside))
-      text += " outside " + number_text(is_float(type) ? type : DType::f64, a.outside);
-    return text;
-  }
-
-  static std::string subscript(const Subscript& s) {
-    std::string text = affine_text(s.affine);
-    if (s.value >= 0) text = (text == "0" ? "" : text + " + ") + value_text(s.value);
-    if (s.divisor != 1) text = "(" + text + ") / " + std::to_string(s.divisor);
-    text += " of " + std::to_string(s.extent) + " by " + std::to_string(s.stride);
-    if (s.check == Subscript::Check::guarded) text += " guarded";
-    if (s.check == Subscript::Check::clamped) text += " clamped";
-    return text;
+      put(" outside ", number_text(is_float(type) ? type : DType::f64, a.outside));
+    end();
   }
 
   void loop(const Instr& i) {
     const Loop& l = *i.loop;
-    std::string text = "loop i" + std::to_string(l.variable) + " < " + std::to_string(l.extent);
-    if (l.mark == Loop::Mark::vector) text += " vector " + std::to_string(l.lanes);
-    if (l.mark == Loop::Mark::unroll) text += " unroll";
-    line(text + " {");
+    begin();
+    put("loop i", l.variable, " < ", l.extent);
+    if (l.mark == Loop::Mark::vector) put(" vector ", l.lanes);
+    if (l.mark == Loop::Mark::unroll) put(" unroll");
+    end(" {");
     ++depth_;
     block(i.body);
-    std::string after;
-    for (const Accumulator& a : l.accumulators)
-      after += (after.empty() ? " giving " : ", ") + value_text(a.result) + " = " + std::string(name_of(a.combiner)) +
-               " " + std::string(name_of(a.type)) + " from " + value_text(a.init) + " of " + value_text(a.update) +
-               (a.times >= 0 ? " * " + value_text(a.times) : "");
-    close(after);
+    --depth_;
+    begin();
+    put('}');
+    for (std::size_t k = 0; k < l.accumulators.size(); ++k) {
+      const Accumulator& a = l.accumulators[k];
+      put(k == 0 ? " giving " : ", ", Value{a.result}, " = ", name_of(a.combiner), ' ', a.type, " from ", Value{a.init},
+          " of ", Value{a.update});
+      if (a.times >= 0) put(" * ", Value{a.times});
+    }
+    end();
   }
 
   void tile(const Tile& t) {
-    std::string text = "tile " + std::string(name_of(t.dtype)) + " " + std::to_string(t.rows) + " x " +
-                       std::to_string(t.columns) + " " + buffer_name(t.c) + "[" + affine_text(t.c_base) + "] row " +
-                       std::to_string(t.c_row) + (t.accumulate ? " += " : " = ") + buffer_name(t.a) + "[" +
-                       affine_text(t.a_base) + "] row " + std::to_string(t.a_row) + " * " + buffer_name(t.b) + "[" +
-                       affine_text(t.b_base) + "] over ";
-    for (std::size_t d = 0; d < t.depth.size(); ++d) {
-      if (d > 0) text += ", ";
-      text += std::to_string(t.depth[d].extent) + " (" + std::to_string(t.depth[d].a_step) + ", " +
-              std::to_string(t.depth[d].b_step) + ")";
-    }
-    line(text);
+    begin();
+    put("tile ", t.dtype, ' ', t.rows, " x ", t.columns, ' ', Index{t.c}, '[', Sum{t.c_base}, "] row ", t.c_row,
+        t.accumulate ? " += " : " = ", Index{t.a}, '[', Sum{t.a_base}, "] row ", t.a_row, " * ", Index{t.b}, '[',
+        Sum{t.b_base}, "] over ");
+    for (std::size_t d = 0; d < t.depth.size(); ++d)
+      put(d == 0 ? "" : ", ", t.depth[d].extent, " (", t.depth[d].a_step, ", ", t.depth[d].b_step, ')');
+    end();
   }
 
   const KernelProgram& program_;
-  std::map<std::string, int> uses_;
-  std::string out_;
+  const std::function<void(std::string_view)>& write_;
+  std::vector<std::string> names_;  // of buffers
+  std::string out_;                 // what is not written yet
   int depth_ = 0;
 };
 
 }  // namespace
 
-std::string print(const KernelProgram& program) { return Printer(program).run(); }
+std::string print(const KernelProgram& program) {
+  std::string text;
+  Printer(program, [&](std::string_view piece) { text += piece; }).run();
+  return text;
+}
+
+void print(const KernelModule& module, const std::function<void(std::string_view)>& write) {
+  std::string head = "module @";
+  append_name(head, module.name);
+  head += " {\n";
+  for (const StateEntry& entry : module.state.entries) {
+    append_name(head += "  state ", entry.name);
+    head +=
+        ": " + entry.type.str() + " " + std::string(name_of(entry.kind)) + " at " + std::to_string(entry.offset) + "\n";
+  }
+  write(head + "  state_bytes " + std::to_string(module.state.bytes) + "\n}\n");
+  for (const KernelProgram& program : module.programs) {
+    write("\n");
+    Printer(program, write).run();
+  }
+}
 
 std::string print(const KernelModule& module) {
-  std::string out = "module @" + name_text(module.name) + " {\n";
-  for (const StateEntry& entry : module.state.entries)
-    out += "  state " + name_text(entry.name) + ": " + entry.type.str() + " " + std::string(name_of(entry.kind)) +
-           " at " + std::to_string(entry.offset) + "\n";
-  out += "  state_bytes " + std::to_string(module.state.bytes) + "\n}\n";
-  for (const KernelProgram& program : module.programs) out += "\n" + print(program);
-  return out;
+  std::string text;
+  print(module, [&](std::string_view piece) { text += piece; });
+  return text;
 }
 
 }  // namespace gradc

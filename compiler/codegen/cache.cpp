@@ -1,11 +1,12 @@
-// Entries are files named by their key: a magic line, the SHA-256 of what follows, the number of objects, then each
-// with its size. They are written aside and renamed, and the oldest go when all together grow too large.
+// Entries are files named by their key: a magic line, the BLAKE3 of what follows, the number of objects, their sizes,
+// the objects. They are written aside and renamed, and the oldest go when all together grow too large.
 #include "compiler/codegen/cache.h"
 
 #include <dlfcn.h>
-#include <llvm/ADT/StringRef.h>
+#include <llvm/ADT/StringExtras.h>
 #include <llvm/Config/llvm-config.h>
-#include <llvm/Support/SHA256.h>
+#include <llvm/Support/BLAKE3.h>
+#include <llvm/Support/MemoryBuffer.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,23 +15,24 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
+
+#include "ir/kernel_text.h"
 
 namespace gradc::codegen {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kMagic[] = "gradc objects 1\n";
-constexpr std::size_t kMagicBytes = sizeof kMagic - 1, kDigestBytes = 32;
+constexpr llvm::StringLiteral kMagic = "gradc objects 2\n";
+constexpr std::size_t kDigestBytes = 32;
 constexpr std::uintmax_t kMostBytes = std::uintmax_t{256} << 20;
 
-std::string digest(const std::string& text) {
-  llvm::SHA256 hash;
-  hash.update(llvm::StringRef(text));
-  std::array<std::uint8_t, kDigestBytes> bytes = hash.final();
-  return {bytes.begin(), bytes.end()};
+using Digest = std::array<std::uint8_t, kDigestBytes>;
+
+llvm::StringRef text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
+llvm::StringRef text_of(const Digest& digest) { return text_of(std::as_bytes(std::span(digest))); }
 
 // The folder, or "" where there is none.
 fs::path folder() {
@@ -55,21 +57,19 @@ std::string build_stamp() {
 
 void put(std::string& out, std::uint64_t number) { out.append(reinterpret_cast<const char*>(&number), sizeof number); }
 
-// Reads numbers and runs of bytes off a string; false once it ends too early.
+// Reads runs of bytes and numbers off a text; false once it ends too early.
 struct Reader {
-  const std::string& text;
-  std::size_t at = 0;
-  bool number(std::uint64_t& value) {
-    if (text.size() - at < sizeof value) return false;
-    std::memcpy(&value, text.data() + at, sizeof value);
-    at += sizeof value;
+  llvm::StringRef text;
+  bool bytes(llvm::StringRef& into, std::uint64_t size) {
+    if (text.size() < size) return false;
+    into = text.take_front(size);
+    text = text.drop_front(size);
     return true;
   }
-  bool bytes(std::vector<std::byte>& into, std::uint64_t size) {
-    if (text.size() - at < size) return false;
-    const auto* first = reinterpret_cast<const std::byte*>(text.data() + at);
-    into.assign(first, first + size);
-    at += size;
+  bool number(std::uint64_t& value) {
+    llvm::StringRef from;
+    if (!bytes(from, sizeof value)) return false;
+    std::memcpy(&value, from.data(), sizeof value);
     return true;
   }
 };
@@ -99,52 +99,64 @@ void prune(const fs::path& directory) {
 
 }  // namespace
 
+Objects::Objects(std::vector<std::vector<std::byte>> compiled) {
+  auto kept = std::make_shared<const std::vector<std::vector<std::byte>>>(std::move(compiled));
+  files.assign(kept->begin(), kept->end());
+  held = std::move(kept);
+}
+
 std::string cache_key(const KernelModule& module, int optimize, bool watched) {
   std::string stamp = build_stamp();
   if (stamp.empty() || folder().empty()) return {};
-  std::string bytes = digest(print(module) + "\nlevel " + std::to_string(optimize) + "\nllvm " + LLVM_VERSION_STRING +
-                             "\nbuild " + stamp + (watched ? "\nwatched" : ""));
-  std::string key;
-  for (char c : bytes) {
-    auto byte = static_cast<unsigned char>(c);
-    key += "0123456789abcdef"[byte >> 4];
-    key += "0123456789abcdef"[byte & 15];
-  }
-  return key;
+  llvm::BLAKE3 hash;
+  print(module, [&](std::string_view text) { hash.update(llvm::StringRef(text)); });
+  hash.update("\nlevel " + std::to_string(optimize) + "\nllvm " + LLVM_VERSION_STRING + "\nbuild " + stamp +
+              (watched ? "\nwatched" : ""));
+  return llvm::toHex(hash.final<kDigestBytes>(), /*LowerCase=*/true);
 }
 
 std::optional<Objects> find_cached(const std::string& key) {
   if (key.empty()) return std::nullopt;
-  std::ifstream file(folder() / key, std::ios::binary);
+  auto file =
+      llvm::MemoryBuffer::getFile((folder() / key).native(), /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!file) return std::nullopt;
-  std::ostringstream content;
-  content << file.rdbuf();
-  std::string text = content.str();
-  if (text.size() < kMagicBytes + kDigestBytes || text.compare(0, kMagicBytes, kMagic) != 0) return std::nullopt;
-  if (digest(text.substr(kMagicBytes + kDigestBytes)) != text.substr(kMagicBytes, kDigestBytes)) return std::nullopt;
-  Reader reader{text, kMagicBytes + kDigestBytes};
-  std::uint64_t count = 0, size = 0;
-  if (!reader.number(count)) return std::nullopt;
+  Reader reader{(*file)->getBuffer()};
+  llvm::StringRef magic, digest, object;
+  if (!reader.bytes(magic, kMagic.size()) || magic != kMagic || !reader.bytes(digest, kDigestBytes))
+    return std::nullopt;
+  if (text_of(llvm::BLAKE3::hash<kDigestBytes>(llvm::arrayRefFromStringRef(reader.text))) != digest)
+    return std::nullopt;
+  std::uint64_t count = 0;
+  if (!reader.number(count) || reader.text.size() / sizeof count < count) return std::nullopt;
+  std::vector<std::uint64_t> sizes(count);
+  for (std::uint64_t& size : sizes) reader.number(size);
   Objects objects;
-  for (std::uint64_t i = 0; i < count; ++i)
-    if (!reader.number(size) || !reader.bytes(objects.emplace_back(), size)) return std::nullopt;
+  for (std::uint64_t size : sizes) {
+    if (!reader.bytes(object, size)) return std::nullopt;
+    objects.files.push_back(std::as_bytes(std::span(object.data(), object.size())));
+  }
+  objects.held = std::move(*file);
   return objects;
 }
 
 void store_cached(const std::string& key, const Objects& objects) {
   if (key.empty()) return;
-  std::string body;
-  put(body, objects.size());
-  for (const std::vector<std::byte>& object : objects) {
-    put(body, object.size());
-    body.append(reinterpret_cast<const char*>(object.data()), object.size());
-  }
+  std::string sizes;
+  put(sizes, objects.files.size());
+  for (auto object : objects.files) put(sizes, object.size());
+  llvm::BLAKE3 hash;
+  hash.update(sizes);
+  for (auto object : objects.files) hash.update(text_of(object));
   fs::path directory = folder(), aside = directory / (key + "." + std::to_string(getpid()));
   std::error_code failed;
   fs::create_directories(directory, failed);
   {
     std::ofstream file(aside, std::ios::binary);
-    file << kMagic << digest(body) << body;
+    auto write = [&](std::string_view text) { file.write(text.data(), static_cast<std::streamsize>(text.size())); };
+    write(kMagic);
+    write(text_of(hash.final<kDigestBytes>()));
+    write(sizes);
+    for (auto object : objects.files) write(text_of(object));
     file.close();
     if (!file) {
       fs::remove(aside, failed);

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,7 +13,14 @@
 
 namespace gradc::codegen {
 
-using Objects = std::vector<std::vector<std::byte>>;
+// Objects to be linked together, in memory that `held` keeps: their own, or a file that they lie in.
+struct Objects {
+  std::vector<std::span<const std::byte>> files;
+  std::shared_ptr<const void> held;
+
+  Objects() = default;
+  explicit Objects(std::vector<std::vector<std::byte>> compiled);
+};
 
 // Of all that the objects follow from: kernel programs, target, level, LLVM, this build of gradc, and whether entries
 // are watched.

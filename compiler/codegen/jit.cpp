@@ -27,7 +27,7 @@ codegen::Objects cached_objects(const KernelModule& module, int optimize, bool w
   std::string key = codegen::cache_key(module, optimize, watched);
   if (std::optional<codegen::Objects> known = codegen::find_cached(key)) return std::move(*known);
   auto start = std::chrono::steady_clock::now();
-  codegen::Objects objects = codegen::objects_of(module, optimize, watched);
+  codegen::Objects objects(codegen::objects_of(module, optimize, watched));
   if (std::chrono::steady_clock::now() - start >= kWorthKeeping) codegen::store_cached(key, objects);
   return objects;
 }
@@ -38,9 +38,9 @@ std::vector<runtime::Executable> load(const KernelModule& module, int optimize, 
   auto machine = must(llvm::orc::JITTargetMachineBuilder::detectHost());
   std::shared_ptr<llvm::orc::LLJIT> jit =
       must(llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(machine)).create());
-  for (const std::vector<std::byte>& object : objects) {
+  for (std::span<const std::byte> object : objects.files) {  // linked, and no longer needed, once the entries are known
     llvm::StringRef bytes(reinterpret_cast<const char*>(object.data()), object.size());
-    if (llvm::Error failed = jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(bytes, module.name)))
+    if (llvm::Error failed = jit->addObjectFile(llvm::MemoryBuffer::getMemBuffer(bytes, module.name, false)))
       internal_error("jit: " + llvm::toString(std::move(failed)));
   }
   std::vector<runtime::Executable> executables;

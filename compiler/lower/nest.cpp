@@ -144,9 +144,8 @@ bool merge_with_inner(Instr& outer, int& next_value) {
   if (outer.loop->mark != Loop::Mark::serial) return false;
   const Loop& inner = *outer.body[0].loop;
   bool all = true;
-  visit(outer.body[0].body, [&](const Instr& i) {
-    all = all && moves_evenly(i, outer.loop->variable, inner.variable, inner.extent);
-  });
+  visit(outer.body[0].body,
+        [&](const Instr& i) { all = all && moves_evenly(i, outer.loop->variable, inner.variable, inner.extent); });
   if (!all) return false;
   Instr merged = std::move(outer.body[0]);
   Loop loop = *merged.loop;

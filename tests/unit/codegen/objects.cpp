@@ -296,9 +296,15 @@ TEST_CASE("objects are found again on disk, and not where they are damaged", "[c
   REQUIRE(key.size() == 64);
   REQUIRE(codegen::cache_key(module, 1) != key);
   REQUIRE_FALSE(codegen::find_cached(key));
-  codegen::Objects objects = {{std::byte{1}, std::byte{2}}, {}, {std::byte{3}}};
-  codegen::store_cached(key, objects);
-  REQUIRE(codegen::find_cached(key) == objects);
+  const std::vector<std::vector<std::byte>> objects = {{std::byte{1}, std::byte{2}}, {}, {std::byte{3}}};
+  codegen::store_cached(key, codegen::Objects(objects));
+  {
+    const std::optional<codegen::Objects> found = codegen::find_cached(key);
+    REQUIRE(found.has_value());
+    REQUIRE(found->files.size() == objects.size());
+    for (std::size_t i = 0; i < objects.size(); ++i)
+      REQUIRE(std::equal(found->files[i].begin(), found->files[i].end(), objects[i].begin(), objects[i].end()));
+  }
   module.programs[0].kernels[0].work += 1;
   REQUIRE(codegen::cache_key(module, 2) != key);
   fs::path entry = folder.path / "gradc" / key;
