@@ -96,6 +96,7 @@ IndexMap constant_index(std::size_t variables, std::int64_t offset) {
 
 std::vector<IndexMap> identity_maps(std::size_t variables, std::size_t rank) {
   std::vector<IndexMap> maps;
+  maps.reserve(rank);
   for (std::size_t d = 0; d < rank; ++d) maps.push_back(variable(variables, d));
   return maps;
 }

@@ -86,6 +86,7 @@ Affine affine_variable(int variable, std::int64_t coefficient, std::int64_t offs
 
 Affine operator+(const Affine& a, const Affine& b) {
   Affine sum{checked_add(a.offset, b.offset), {}};
+  sum.parts.reserve(a.parts.size() + b.parts.size());
   auto left = a.parts.begin(), right = b.parts.begin();
   while (left != a.parts.end() || right != b.parts.end()) {
     if (right == b.parts.end() || (left != a.parts.end() && left->variable < right->variable)) {

@@ -110,6 +110,7 @@ std::vector<Type> infer_types(const Op& op, const std::vector<Value*>& operands,
                               const std::vector<std::unique_ptr<Region>>& regions) {
   check_operand_count(op, operands.size());
   Call call{op, {}, attributes, &regions};
+  call.operands.reserve(operands.size());
   for (const Value* operand : operands) call.operands.push_back(operand->type);
   std::vector<Type> types = op.infer ? op.infer(call) : same_type(Accepts::all)(call);
   for (const Type& type : types) {
@@ -123,6 +124,7 @@ std::vector<Type> infer_types(const Op& op, const std::vector<Value*>& operands,
 
 Call call_of(const Node& node) {
   Call call{*node.op, {}, node.attributes, &node.regions};
+  call.operands.reserve(node.operands.size());
   for (const Value* operand : node.operands) call.operands.push_back(operand->type);
   return call;
 }

@@ -41,11 +41,18 @@ bool is_static(const Shape& shape) {
   return true;
 }
 
+namespace {
+std::int64_t size_of(const Dim& dim, const Shape& shape) {
+  if (!dim.is_static()) internal_error("a static shape is needed, this one is " + str(shape));
+  return dim.factor;
+}
+}  // namespace
+
 std::vector<std::int64_t> sizes(const Shape& shape) {
   std::vector<std::int64_t> result;
+  result.reserve(shape.size());
   for (const Dim& dim : shape) {
-    if (!dim.is_static()) internal_error("a static shape is needed, this one is " + str(shape));
-    result.push_back(dim.factor);
+    result.push_back(size_of(dim, shape));
   }
   return result;
 }
@@ -76,7 +83,7 @@ std::string str(const Shape& shape) {
 
 std::int64_t Type::elements() const {
   std::int64_t count = 1;
-  for (std::int64_t size : sizes(shape)) count *= size;
+  for (const Dim& dim : shape) count *= size_of(dim, shape);
   return count;
 }
 

@@ -1,4 +1,4 @@
-// Which buffer holds which graph value: see buffers.h.
+// What is known of graph values while a function is lowered: see buffers.h.
 #include "compiler/lower/buffers.h"
 
 #include <cstring>
@@ -66,6 +66,17 @@ int Buffers::table(const Value* constant) {
   return of_[constant];
 }
 
+const IndexedForm& Buffers::form(const Node& node) const {
+  auto known = forms_.find(&node);
+  if (known == forms_.end()) known = forms_.emplace(&node, indexed_form(node)).first;
+  return known->second;
+}
+
+bool Buffers::is_reduction(const Node& node) const {
+  return node.op->irregular == Irregular::none && node.op->kind != Kind::elementwise && node.results.size() == 1 &&
+         !form(node).reduction.empty();
+}
+
 std::set<const Value*> computed_from(const Buffers& buffers, const Value* value) {
   value = buffers.resolve(value);
   std::set<const Value*> met{value};
@@ -73,7 +84,7 @@ std::set<const Value*> computed_from(const Buffers& buffers, const Value* value)
   while (!open.empty()) {
     const Value* at = open.back();
     open.pop_back();
-    if (buffers.find(at) >= 0 || !at->node || is_reduction(*at->node)) continue;
+    if (buffers.find(at) >= 0 || !at->node || buffers.is_reduction(*at->node)) continue;
     for (const Value* operand : at->node->operands)
       if (const Value* v = buffers.resolve(operand); met.insert(v).second) open.push_back(v);
   }
@@ -85,7 +96,7 @@ namespace {
 void renumber(std::vector<Instr>& block, const std::vector<int>& numbers) {
   auto number = [&](int& buffer) { buffer = numbers[static_cast<std::size_t>(buffer)]; };
   for (Instr& instr : block) {
-    if (instr.access) {
+    if (instr.access && instr.access->buffer != numbers[static_cast<std::size_t>(instr.access->buffer)]) {
       Access access = *instr.access;
       number(access.buffer);
       instr.access = std::make_shared<const Access>(std::move(access));

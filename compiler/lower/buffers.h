@@ -1,4 +1,4 @@
-// Which buffer holds which graph value while a function is lowered.
+// What is known of graph values while a function is lowered: which buffer holds them, and how their nodes compute them.
 #pragma once
 
 #include <set>
@@ -36,11 +36,17 @@ class Buffers {
   int table(const Value* constant);
   const Node* producer(const Value* value) const { return resolve(value)->node; }
 
+  // The indexed form of a node of the group at hand, made once.
+  const IndexedForm& form(const Node& node) const;
+  bool is_reduction(const Node& node) const;
+  void forget_forms() { forms_.clear(); }
+
  private:
   KernelProgram& program_;
   std::unordered_map<const Value*, const Value*> alias_;
   std::unordered_map<const Value*, int> of_;
   std::vector<const Value*> bound_;  // in order
+  mutable std::unordered_map<const Node*, IndexedForm> forms_;
 };
 
 // What a kernel computes the elements of a value from, itself included: down to what is in memory and to reductions,

@@ -56,8 +56,8 @@ std::optional<Coordinates> follow(Engine& engine, Buffers& buffers, const Value*
     if (!inner) return std::nullopt;
     return engine.reshape(*inner, sizes(node.operands[0]->type.shape), sizes(value->type.shape));
   }
-  if (node.op->irregular != Irregular::none || is_reduction(node)) return std::nullopt;
-  IndexedForm form = indexed_form(node);
+  if (node.op->irregular != Irregular::none || buffers.is_reduction(node)) return std::nullopt;
+  const IndexedForm& form = buffers.form(node);
   if (!form.result.empty()) return std::nullopt;
   for (const OperandAccess& access : form.accesses) {
     const Value* operand = node.operands[static_cast<std::size_t>(access.operand)];
@@ -391,11 +391,11 @@ void add_unit_variable(ContractionTask& task) {
 }
 
 // One for every part of the node's form, which share what they copy; none where the node, or a part, is no contraction.
-std::vector<ContractionTask> tasks_of(const Node& node) {
+std::vector<ContractionTask> tasks_of(const Node& node, const IndexedForm& form) {
   std::vector<std::vector<std::int64_t>> shapes;
   for (const Value* operand : node.operands) shapes.push_back(sizes(operand->type.shape));
   std::vector<ContractionTask> tasks;
-  for (StridedPart& part : split_strides(indexed_form(node))) {
+  for (StridedPart& part : split_strides(form)) {
     ContractionTask task;
     task.node = &node;
     task.form = std::move(part.form);
@@ -465,10 +465,10 @@ std::vector<const Value*> followers(Lowering& lowering, const Group& group, cons
 }  // namespace
 
 bool lower_contraction(Lowering& lowering, const Node& node, const Group& group) {
-  if (!is_reduction(node)) return false;
+  if (!lowering.buffers().is_reduction(node)) return false;
   const Value* value = node.result();
   if (lowering.buffers().find(value) >= 0) return true;
-  std::vector<ContractionTask> tasks = tasks_of(node);
+  std::vector<ContractionTask> tasks = tasks_of(node, lowering.buffers().form(node));
   if (tasks.empty()) return false;
   std::vector<const Value*> results = followers(lowering, group, value);
   for (int round = 0;; ++round) {

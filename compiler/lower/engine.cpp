@@ -80,10 +80,9 @@ Scalar Engine::compute(const Value* value, const Coordinates& coordinates) {
     default:
       throw NeedsBuffer{value};
   }
-  auto form = forms_.find(&node);
-  if (form == forms_.end()) form = forms_.emplace(&node, indexed_form(node)).first;
-  if (form->second.combiner != Combiner::none || !form->second.reduction.empty()) throw NeedsBuffer{value};
-  return body(node, form->second, domain_of(form->second, coordinates));
+  const IndexedForm& form = buffers_.form(node);
+  if (form.combiner != Combiner::none || !form.reduction.empty()) throw NeedsBuffer{value};
+  return body(node, form, domain_of(form, coordinates));
 }
 
 Coordinate Engine::apply(const IndexMap& map, const Coordinates& variables) {

@@ -62,7 +62,6 @@ class Engine {
     Scalar scalar;
   };
   std::map<const Value*, std::vector<Known>> known_;
-  std::map<const Node*, IndexedForm> forms_;
   std::map<const OperandAccess*, const Value*> redirected_;
 };
 

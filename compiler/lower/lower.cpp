@@ -190,16 +190,18 @@ void Lowering::lower_group(Group group) {
   std::size_t reductions = 0;
   for (const Node* node : group.nodes) {
     if (contract(*node, group)) continue;
-    reductions += is_reduction(*node);
+    reductions += buffers_.is_reduction(*node);
   }
   std::erase_if(group.results, [&](const Value* v) { return buffers_.find(v) >= 0; });
-  bool alone = reductions == 1 && group.results.size() == 1 && is_reduction(*group.results[0]->node);
+  bool alone = reductions == 1 && group.results.size() == 1 && buffers_.is_reduction(*group.results[0]->node);
   if (reductions > 0 && !alone && !group.results.empty() && lower_rows(*this, group)) group.results.clear();
   for (const Value* result : group.results)
-    if (result->node->op->irregular == Irregular::scatter_add || is_reduction(*result->node)) materialize(result);
+    if (result->node->op->irregular == Irregular::scatter_add || buffers_.is_reduction(*result->node))
+      materialize(result);
   std::erase_if(group.results, [&](const Value* v) { return buffers_.find(v) >= 0; });
   if (!group.results.empty()) lower_loop(*this, group.results);
   group_ = around;
+  if (!around) buffers_.forget_forms();
   settle(first);
 }
 
@@ -210,9 +212,9 @@ void Lowering::materialize(const Value* value) {
   const Node& node = *value->node;
   if (node.op->irregular == Irregular::scatter_add)
     lower_scatter(*this, node);
-  else if (is_reduction(node) && contract(node, Group{"", {&node}, {value}, node.locations}))
+  else if (buffers_.is_reduction(node) && contract(node, Group{"", {&node}, {value}, node.locations}))
     return;
-  else if (is_reduction(node))
+  else if (buffers_.is_reduction(node))
     lower_reduction(*this, node);
   else
     lower_loop(*this, {value});

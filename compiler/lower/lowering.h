@@ -148,7 +148,6 @@ bool is_view(const Node& node);
 KernelBuffer named_buffer(const std::string& name, const Type& type, Space space);
 
 // ---- emitters ----
-bool is_reduction(const Node& node);
 
 // One kernel over the elements of the values, which have equal element counts.
 void lower_loop(Lowering& lowering, const std::vector<const Value*>& values);

@@ -90,6 +90,7 @@ bool same_place(const Access& a, const Access& b) {
 
 void substitute(std::vector<Instr>& block, int variable, const Affine& by, int& next_value) {
   std::vector<Instr> out;
+  out.reserve(block.size());
   for (Instr& instr : block) {
     if (instr.op == Opcode::index && instr.integer == variable) {
       if (by.parts.size() == 1 && by.offset == 0 && by.parts[0].coefficient == 1) {
@@ -100,7 +101,8 @@ void substitute(std::vector<Instr>& block, int variable, const Affine& by, int& 
       }
       continue;
     }
-    if (instr.access) {
+    if (instr.access && std::any_of(instr.access->subscripts.begin(), instr.access->subscripts.end(),
+                                    [&](const Subscript& s) { return coefficient_of(s.affine, variable) != 0; })) {
       Access access = *instr.access;
       for (Subscript& s : access.subscripts) s.affine = substituted(s.affine, variable, by);
       instr.access = std::make_shared<const Access>(std::move(access));
@@ -122,9 +124,8 @@ void flatten_accesses(std::vector<Instr>& block, const std::vector<std::int64_t>
   for (Instr& instr : block) {
     flatten_accesses(instr.body, extents);
     if (!instr.access) continue;
-    Access flat = *instr.access;
+    Access flat{instr.access->buffer, instr.access->offset, {}, instr.access->outside};
     Subscript all;
-    flat.subscripts.clear();
     for (const Subscript& s : instr.access->subscripts) {
       if (s.check == Subscript::Check::proven && s.value < 0 && s.divisor == 1)
         all.affine = all.affine + s.affine * s.stride;

@@ -12,11 +12,6 @@
 
 namespace gradc {
 
-bool is_reduction(const Node& node) {
-  return node.op->irregular == Irregular::none && node.op->kind != Kind::elementwise && node.results.size() == 1 &&
-         !indexed_form(node).reduction.empty();
-}
-
 namespace {
 
 // Nothing is combined over this domain.
@@ -187,7 +182,7 @@ void lower_part(Lowering& lowering, const Node& node, IndexedForm whole, const S
 }  // namespace
 
 void lower_reduction(Lowering& lowering, const Node& node) {
-  const IndexedForm form = indexed_form(node);
+  const IndexedForm& form = lowering.buffers().form(node);
   const bool empty = std::any_of(form.reduction.begin(), form.reduction.end(), [](std::int64_t e) { return e == 0; });
   if (empty && node.result()->type.elements() > 0) {
     fill(lowering, node, form);

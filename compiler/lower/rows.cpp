@@ -133,8 +133,9 @@ class RowKernel {
   std::size_t operations_of(const Value* value) {
     std::size_t count = 0;
     for (const Value* v : computed_from(lowering_.buffers(), value))
-      if (engine_.computed(v) && v->node->op->irregular == Irregular::none && !is_reduction(*v->node))
-        count += indexed_form(*v->node).body.code.size();
+      if (engine_.computed(v) && v->node->op->irregular == Irregular::none &&
+          !lowering_.buffers().is_reduction(*v->node))
+        count += lowering_.buffers().form(*v->node).body.code.size();
     return count;
   }
 
@@ -194,8 +195,8 @@ class RowKernel {
 bool lower_rows(Lowering& lowering, const Group& group) {
   std::vector<Row> rows;
   for (const Node* node : group.nodes) {
-    if (!is_reduction(*node)) continue;
-    IndexedForm form = indexed_form(*node);
+    if (!lowering.buffers().is_reduction(*node)) continue;
+    const IndexedForm& form = lowering.buffers().form(*node);
     for (std::int64_t e : form.reduction)
       if (e == 0) return false;
     std::vector<StridedPart> parts = split_strides(form);

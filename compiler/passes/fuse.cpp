@@ -43,7 +43,7 @@ enum class Sort : std::uint8_t { free, view, pointwise, reduction, contraction, 
 
 struct Facts {
   Sort sort = Sort::pointwise;
-  IndexedForm form;             // regular nodes; without its body
+  IndexedForm form;             // regular nodes but elementwise ones; without its body
   ReductionPlan plan;           // reductions
   std::int64_t operations = 0;  // of one element
   std::int64_t elements = 0;    // of the first result
@@ -90,6 +90,11 @@ Facts facts_of(const Node& node, const Target& target) {
   }
   if (node.op->kind != Kind::elementwise && !node.op->indexed) {  // a composite, a gradient: left for their passes
     facts.sort = Sort::control;
+    return facts;
+  }
+  if (node.op->kind == Kind::elementwise) {
+    facts.operations = count_operations(scalar_body(node).code);
+    facts.sort = facts.operations == 0 && node.operands.size() <= 1 ? Sort::free : Sort::pointwise;
     return facts;
   }
   facts.form = indexed_form(node);
