@@ -14,8 +14,8 @@
 
 namespace gradc {
 
-// Vertex i is the region's node i. An edge leads from the node that makes a value to each that reads it, itself or in a
-// region of its own; two nodes have one edge at most. Values from around the region have no vertex.
+// Vertex i is the region's node i. An edge leads from the node that makes a value to each that reads it; two nodes have
+// one edge at most. Values from around the region have no vertex.
 class NodeGraph {
  public:
   using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS>;
@@ -41,13 +41,8 @@ class NodeGraph {
 
  private:
   std::vector<Vertex> producers(const Node& node) const {
-    std::vector<Value*> read = node.operands;
-    if (!node.regions.empty()) {
-      const std::vector<Value*> captured = captured_values(node);
-      read.insert(read.end(), captured.begin(), captured.end());
-    }
     std::vector<Vertex> made_by;
-    for (const Value* value : read)
+    for (const Value* value : node.operands)
       if (std::optional<Vertex> producer = vertex(value->node)) made_by.push_back(*producer);
     std::sort(made_by.begin(), made_by.end());
     made_by.erase(std::unique(made_by.begin(), made_by.end()), made_by.end());

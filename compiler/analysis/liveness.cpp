@@ -15,10 +15,7 @@ Liveness::Liveness(const Region& region, const Residences& residences) {
   uses_.resize(nodes_.size());
   producers_.resize(nodes_.size());
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
-    std::vector<Value*> read = nodes_[n]->operands;
-    const std::vector<Value*> captured = captured_values(*nodes_[n]);
-    read.insert(read.end(), captured.begin(), captured.end());
-    for (const Value* value : read) {
+    for (const Value* value : nodes_[n]->operands) {
       add_use(n, residences(value), uses_[n].read);
       if (auto producer = number_.find(value->node); producer != number_.end())
         producers_[n].push_back(producer->second);

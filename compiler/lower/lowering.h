@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,10 @@ struct Destination {
   int buffer = -1;
   const Value* old = nullptr;
 };
+
+// The nodes of a region that read a value, in order.
+using Readers = std::unordered_map<const Value*, std::vector<const Node*>>;
+Readers readers_in(const Region& region);
 
 class Lowering {
  public:
@@ -89,7 +94,7 @@ class Lowering {
   void find_destinations(const Region& region, const std::vector<Destination>& to,
                          const std::vector<const Node*>& order);
   bool takes(const Node& control, const Value* old) const;
-  bool may_overwrite(const Region& region, const Value* old, const Node* writer,
+  bool may_overwrite(const Region& region, const Value* old, const Node* writer, const Readers& readers,
                      const std::map<const Node*, std::size_t>& position) const;
   void settle(std::size_t first_kernel);
   void settle_control(std::size_t first_kernel, const std::vector<Statement>& made, bool repeats);

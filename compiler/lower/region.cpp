@@ -40,17 +40,20 @@ const Node* outermost(const Region& region, const Value* value) {
 }  // namespace
 
 // Whether nothing after `writer` reads the old value, and no result is that value.
-bool Lowering::may_overwrite(const Region& region, const Value* old, const Node* writer,
+bool Lowering::may_overwrite(const Region& region, const Value* old, const Node* writer, const Readers& readers,
                              const std::map<const Node*, std::size_t>& position) const {
   std::set<const Value*> names{old};
-  for (const auto& node : region.nodes) {
-    bool reads =
-        std::any_of(node->operands.begin(), node->operands.end(), [&](const Value* v) { return names.contains(v); });
-    if (!reads) continue;
-    if (is_view(*node))
-      names.insert(node->result());
-    else if (position.at(node.get()) > position.at(writer))
-      return false;
+  std::vector<const Value*> open{old};
+  while (!open.empty()) {
+    const auto found = readers.find(open.back());
+    open.pop_back();
+    if (found == readers.end()) continue;
+    for (const Node* node : found->second)
+      if (!is_view(*node)) {
+        if (position.at(node) > position.at(writer)) return false;
+      } else if (names.insert(node->result()).second) {
+        open.push_back(node->result());
+      }
   }
   for (const Value* result : region.results)
     if (names.contains(result) || names.contains(buffers_.resolve(result))) return false;
@@ -70,6 +73,7 @@ void Lowering::find_destinations(const Region& region, const std::vector<Destina
                                  const std::vector<const Node*>& order) {
   std::map<const Node*, std::size_t> position;
   for (std::size_t i = 0; i < order.size(); ++i) position[order[i]] = i;
+  const Readers readers = readers_in(region);
   for (bool updates : {false, true})
     for (std::size_t i = 0; i < to.size(); ++i) {
       if ((to[i].old != nullptr) != updates) continue;
@@ -84,7 +88,7 @@ void Lowering::find_destinations(const Region& region, const std::vector<Destina
       const KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(to[i].buffer)];
       bool control = writer == value->node && writer->op->irregular == Irregular::region;
       if (control && (buffer.space == Space::view || takes(*writer, to[i].old))) continue;
-      if (!may_overwrite(region, to[i].old, writer, position)) continue;
+      if (!may_overwrite(region, to[i].old, writer, readers, position)) continue;
       // The new value has a number of its own, so that reads of the old one can be told apart.
       int fresh = buffers_.add(KernelBuffer(buffer));
       reserved_[value] = fresh;

@@ -1,5 +1,4 @@
 // The order in which a region's nodes are lowered.
-#include <map>
 #include <set>
 
 #include "compiler/analysis/liveness.h"
@@ -27,19 +26,25 @@ Residences in_workspace(const Region& region) {
 
 }  // namespace
 
+Readers readers_in(const Region& region) {
+  Readers readers;
+  for (const auto& node : region.nodes)
+    for (const Value* operand : node->operands) readers[operand].push_back(node.get());
+  return readers;
+}
+
 // 1. Every node waits for its operands.
 // 2. The node that makes a new value also waits for the other readers of the old one, so that it may overwrite it;
 // where the only nodes left wait in this way, the first of them goes ahead (and its result is copied).
 // 3. Otherwise the order of the graph is kept, but that what frees memory goes ahead and what takes it waits.
 std::vector<const Node*> schedule(const Region& region, const std::vector<Destination>& to) {
-  std::map<const Value*, std::vector<const Node*>> readers;
-  for (const auto& node : region.nodes)
-    for (const Value* operand : node->operands) readers[operand].push_back(node.get());
+  const Readers readers = readers_in(region);
   std::vector<Wish> wishes;
   for (std::size_t i = 0; i < to.size(); ++i) {
     const Value* value = region.results[i];
-    if (!to[i].old || !value->node) continue;
-    for (const Node* reader : readers[to[i].old]) wishes.push_back({reader, value->node});
+    const auto found = readers.find(to[i].old);
+    if (!to[i].old || !value->node || found == readers.end()) continue;
+    for (const Node* reader : found->second) wishes.push_back({reader, value->node});
   }
   return Liveness(region, in_workspace(region)).settled(topological_order(region, wishes), wishes);
 }

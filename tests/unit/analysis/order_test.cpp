@@ -75,20 +75,6 @@ TEST_CASE("an edge leads from a producer to each of its readers, once") {
   CHECK(graph.node(2) == f["c"]);
 }
 
-TEST_CASE("a node reads what its regions capture") {
-  Parsed f(kDiamond);
-  // c gets a region in which b is negated; nothing of the region has a vertex.
-  Node* c = const_cast<Node*>(f["c"]);
-  c->regions.push_back(std::make_unique<Region>());
-  c->regions[0]->owner = c;
-  Builder inside(*c->regions[0]);
-  c->regions[0]->results.push_back(inside.one("negate", {f["b"]->result()}));
-  const NodeGraph graph(*f.body);
-  CHECK(graph.size() == 5);
-  CHECK(edge(1, 2, graph.edges()).second);
-  CHECK_FALSE(graph.vertex(c->regions[0]->nodes[0].get()).has_value());
-}
-
 TEST_CASE("without wishes the order of the region is kept") {
   const Parsed f(kDiamond);
   CHECK(names(topological_order(*f.body)) == "abcde");
