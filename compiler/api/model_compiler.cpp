@@ -54,11 +54,8 @@ ModelCompiler::ModelCompiler(std::shared_ptr<const ModelGraph> model, Options op
     : owned_(std::move(model)), model_(*owned_), options_(std::move(options)), state_(state_table(model_.state)) {}
 
 ModelCompiler::~ModelCompiler() {
-  {
-    const std::lock_guard lock(mutex_);
-    wanted_.clear();
-  }
-  if (worker_.joinable()) worker_.join();
+  const std::lock_guard lock(mutex_);
+  wanted_.clear();
 }
 
 ModelCompiler::Key ModelCompiler::key(std::string_view program, const Binding& binding) const {
@@ -105,13 +102,13 @@ runtime::Executable ModelCompiler::compile(const Key& key) const {
 
 // On a machine of one core it would only come between, and observers know of one thread.
 void ModelCompiler::ahead(std::string_view program, std::int64_t batch) {
-  if (std::thread::hardware_concurrency() < 2 || options_.before || options_.observe) return;
+  const unsigned cores = std::thread::hardware_concurrency();
+  if (cores < 2 || options_.before || options_.observe) return;
   const std::lock_guard lock(mutex_);
   wanted_.push_back(key(program, batch_binding(model_, batch)));
-  if (working_) return;
-  if (worker_.joinable()) worker_.join();
-  working_ = true;
-  worker_ = std::thread([this] { work_ahead(); });
+  if (working_ == cores) return;
+  ++working_;
+  workers_.emplace_back([this] { work_ahead(); });
 }
 
 void ModelCompiler::work_ahead() {
@@ -119,8 +116,10 @@ void ModelCompiler::work_ahead() {
     Key next;
     {
       const std::lock_guard lock(mutex_);
-      working_ = !wanted_.empty();
-      if (!working_) return;
+      if (wanted_.empty()) {
+        --working_;
+        return;
+      }
       next = std::move(wanted_.front());
       wanted_.pop_front();
     }

@@ -41,7 +41,8 @@ class ModelCompiler {
   // time.
   const runtime::Executable& executable(std::string_view program, std::int64_t batch);
   const runtime::Executable& executable(std::string_view program, const Binding& binding);
-  // Compiles what will be asked for, one after the other, on a thread of its own. An error is that of who asks.
+  // Compiles what will be asked for on threads of its own, as many at once as there are cores. An error is that of who
+  // asks.
   void ahead(std::string_view program, std::int64_t batch);
   const Options& options() const { return options_; }
   const runtime::StateTable& state() const { return state_; }
@@ -60,9 +61,9 @@ class ModelCompiler {
   runtime::StateTable state_;
   std::mutex mutex_;  // of all below
   std::map<Key, std::shared_future<runtime::Executable>> executables_;
-  std::deque<Key> wanted_;  // ahead
-  std::thread worker_;      // takes them
-  bool working_ = false;
+  std::deque<Key> wanted_;             // ahead
+  std::vector<std::jthread> workers_;  // take them
+  unsigned working_ = 0;               // of the workers
 };
 
 }  // namespace gradc
