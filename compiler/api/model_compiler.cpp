@@ -104,8 +104,10 @@ runtime::Executable ModelCompiler::compile(const Key& key) const {
 void ModelCompiler::ahead(std::string_view program, std::int64_t batch) {
   const unsigned cores = std::thread::hardware_concurrency();
   if (cores < 2 || options_.before || options_.observe) return;
+  Key next = key(program, batch_binding(model_, batch));
   const std::lock_guard lock(mutex_);
-  wanted_.push_back(key(program, batch_binding(model_, batch)));
+  if (executables_.contains(next)) return;
+  wanted_.push_back(std::move(next));
   if (working_ == cores) return;
   ++working_;
   workers_.emplace_back([this] { work_ahead(); });

@@ -62,8 +62,8 @@ class ModelCompiler {
   std::mutex mutex_;  // of all below
   std::map<Key, std::shared_future<runtime::Executable>> executables_;
   std::deque<Key> wanted_;             // ahead
-  std::vector<std::jthread> workers_;  // take them
   unsigned working_ = 0;               // of the workers
+  std::vector<std::jthread> workers_;  // take what is wanted, and are waited for before all else goes
 };
 
 }  // namespace gradc
