@@ -442,6 +442,8 @@ void plan(Lowering& lowering, ContractionTask& task) {
     const int buffer = lowering.buffers().find(task.operand(a));
     facts.in_memory = buffer >= 0;
     facts.fixed = lowering.is_fixed(buffer);
+    facts.extents.clear();
+    for (std::size_t v = 0; v < task.form.variables(); ++v) facts.extents.push_back(task.extent(v));
     facts.coefficients = linear_coefficients(*facts.access, facts.shape, task.form.variables());
   }
   std::vector<std::int64_t> strides = row_major_strides(sizes(value->type.shape)), moves(task.form.variables(), 0);

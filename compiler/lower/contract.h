@@ -1,6 +1,7 @@
 // The parts of a contraction's lowering: operands brought into the order of its tiles, and the kernels that run them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct CopyDim {
   enum class Of : std::uint8_t { dim, block, column } of = Of::dim;
   std::size_t dim = 0;
   std::int64_t extent = 1, stored = 1;  // elements written, and those from one to the next of the dimension around
+  std::optional<std::size_t> variable;  // the one it belongs to, of several that move the operand's dimension
+  std::int64_t step = 1;                // in the operand
 };
 
 // The broadcast operand: in place, or a copy of all elements that are read with zeros around, which is not made yet.

@@ -134,7 +134,7 @@ class LoopPlanner : public ContractionLoops {
   void plan_around() {
     std::vector<TileLoop> all;
     auto add = [&](const std::vector<ContractionDim>& dims) {
-      for (const ContractionDim& dim : dims) all.push_back({TileLoop::Of::dim, {dim.variable, dim.extent, {}}, {}});
+      for (const ContractionDim& dim : dims) all.push_back({TileLoop::Of::dim, {dim.variable, dim.extent, {}, {}}, {}});
     };
     add(task_.dims.batch);
     add(task_.plan.outer_m);

@@ -32,6 +32,31 @@ bool OperandFacts::continues(const ContractionDim& around, const ContractionDim&
   return true;
 }
 
+std::optional<std::size_t> OperandFacts::only_dimension(std::size_t variable) const {
+  std::optional<std::size_t> only;
+  for (std::size_t d = 0; d < access->index.size(); ++d) {
+    if (access->index[d].coefficients[variable] == 0) continue;
+    if (only || access->index[d].divisor != 1) return std::nullopt;
+    only = d;
+  }
+  return only;
+}
+
+std::optional<std::size_t> OperandFacts::unfolds(const ContractionDim& around, const ContractionDim& inner) const {
+  const std::optional<std::size_t> outside = only_dimension(around.variable), own = only_dimension(inner.variable);
+  if (!outside || !own || *outside == *own || access->index[*outside].coefficients[around.variable] != 1)
+    return std::nullopt;
+  for (std::size_t d = std::min(*outside, *own); d < shape.size(); ++d)
+    if (d != *outside && d != *own && shape[d] != 1) return std::nullopt;
+  std::optional<std::size_t> other;
+  for (std::size_t v = 0; v < extents.size(); ++v) {
+    if (v == inner.variable || access->index[*own].coefficients[v] == 0) continue;
+    if (other || only_dimension(v) != own) return std::nullopt;
+    other = v;
+  }
+  return other;
+}
+
 std::optional<std::size_t> OperandFacts::own_dimension(std::size_t variable, std::int64_t extent) const {
   for (std::size_t d = 0; d < access->index.size(); ++d) {
     const IndexMap& map = access->index[d];
@@ -96,17 +121,27 @@ double tile_cycles(const ContractionPlan& plan, double depth, std::int64_t lanes
   return sum;
 }
 
+// Elements of a copy that this dimension of a tile walks.
+double elements_copied(const OperandFacts& facts, const TileDim& dim) {
+  double n = facts.elements_met();
+  if (dim.unfolded) {
+    const Range& met = facts.reach[*facts.only_dimension(dim.variable)];
+    n *= static_cast<double>(facts.extents[*dim.unfolded] * dim.inner()) / static_cast<double>(met.high - met.low + 1);
+  }
+  return n;
+}
+
 // Adds what it costs to bring the lanes operand into the order of the tiles. What is fixed is packed before the loop.
 void place_lanes(ContractionPlan& plan, const OperandFacts& facts, double elements) {
   const bool straight = facts.coefficients[plan.lane.variable] == 1;
   const bool whole = plan.lanes.size() == 1 && plan.lanes[0].size == plan.lanes[0].padded;
-  if (facts.direct() && straight && whole) return;
+  const double each = straight ? kCopy : kTransposedCopy;
+  if (facts.direct() && straight && whole && !plan.lane.unfolded) return;
   if (plan.lane.around) {
     plan.lanes_placing = Placing::copied;
-    if (!facts.fixed) plan.cost += facts.elements_met() * kCopy;
+    if (!facts.fixed) plan.cost += elements_copied(facts, plan.lane) * each;
     return;
   }
-  const double each = straight ? kCopy : kTransposedCopy;
   double panels = elements * each, copy = std::numeric_limits<double>::infinity();
   if (facts.direct() && straight)  // whole blocks stay where they are
     panels *= static_cast<double>(plan.lanes.back().padded) / static_cast<double>(plan.lane.extent);
@@ -118,12 +153,13 @@ void place_lanes(ContractionPlan& plan, const OperandFacts& facts, double elemen
 void place_rows(ContractionPlan& plan, const OperandFacts& facts, const Contraction& contraction, double elements) {
   const std::int64_t row = std::abs(facts.coefficients[plan.row.variable]),
                      step = std::abs(facts.coefficients[contraction.k.back().variable]);
-  const bool near = row == 1 || step == 1;
+  const bool near = row == 1 || step == 1 || plan.row.unfolded;
   double times = static_cast<double>(product(plan.outer_n)), far = 0;
   for (const Pieces& p : plan.lanes) times *= static_cast<double>(p.count);
   if (!near) far = elements * times * kFarLoad;
-  const double copy = facts.elements_met() * (near ? kCopy : kTransposedCopy);
-  if (facts.direct() && far <= copy) {
+  const bool straight = plan.row.unfolded ? row == 1 : near;
+  const double copy = elements_copied(facts, plan.row) * (straight ? kCopy : kTransposedCopy);
+  if (facts.direct() && far <= copy && !plan.row.unfolded) {
     plan.cost += far;
     return;
   }
@@ -151,13 +187,15 @@ bool is_better(const ContractionPlan& plan, const ContractionPlan& than, const O
   return distance(plan) < distance(than);
 }
 
-// Each dimension, and each two that the operand walks as one.
+// Each dimension, and each two that the operand, or a copy, walks as one.
 std::vector<TileDim> tile_dims(const std::vector<ContractionDim>& dims, const OperandFacts& facts) {
   std::vector<TileDim> out;
-  for (const ContractionDim& dim : dims) out.push_back({dim.variable, dim.extent, {}});
+  for (const ContractionDim& dim : dims) out.push_back({dim.variable, dim.extent, {}, {}});
   for (const ContractionDim& around : dims)
-    for (const ContractionDim& inner : dims)
-      if (facts.continues(around, inner)) out.push_back({inner.variable, around.extent * inner.extent, around});
+    for (const ContractionDim& inner : dims) {
+      const TileDim both{inner.variable, around.extent * inner.extent, around, facts.unfolds(around, inner)};
+      if (both.unfolded || facts.continues(around, inner)) out.push_back(both);
+    }
   return out;
 }
 
@@ -194,7 +232,7 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
     const auto& n = a == 0 ? contraction.n : contraction.m;
     for (const TileDim& row : tile_dims(m, operands[a]))
       for (const TileDim& lane : tile_dims(n, operands[b])) {
-        if (lane.around && operands[b].coefficients[lane.variable] != 1) continue;
+        if (lane.around && !lane.unfolded && operands[b].coefficients[lane.variable] != 1) continue;
         for (int vectors = 1; vectors <= 8; ++vectors) {
           if (most_rows(vectors, target) < 1) continue;
           ContractionPlan plan;

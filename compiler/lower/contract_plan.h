@@ -18,6 +18,7 @@ struct OperandFacts {
   bool fixed = false;      // it is the same in every trip of the loop around
   std::vector<std::int64_t> shape;
   const OperandAccess* access = nullptr;
+  std::vector<std::int64_t> extents;       // of every form variable
   std::vector<std::int64_t> coefficients;  // of every form variable, in elements
   std::vector<Range> reach;                // of every dimension: the indices met
 
@@ -29,6 +30,12 @@ struct OperandFacts {
   bool moves_alone(std::size_t variable) const;
   // Whether a step of `around` is one over all of `inner`, so that both are walked as one.
   bool continues(const ContractionDim& around, const ContractionDim& inner) const;
+  // The dimension that this variable moves, if it is the only one.
+  std::optional<std::size_t> only_dimension(std::size_t variable) const;
+  // The variable that moves the last dimension but one, or the last one, together with `inner`, where `around` moves
+  // the other of the two by ones: so that a copy in which `inner` has a dimension of its own, behind all others, walks
+  // both as one. They are the rows and columns of a kernel over images of one channel.
+  std::optional<std::size_t> unfolds(const ContractionDim& around, const ContractionDim& inner) const;
   // The dimension that this variable of that extent indexes alone, from the first to the last element; or none.
   std::optional<std::size_t> own_dimension(std::size_t variable, std::int64_t extent) const;
 };
@@ -45,12 +52,13 @@ enum class Placing : std::uint8_t {
   panels,  // lanes: for every block and every step of the depth
 };
 
-// A dimension of the register tile: a variable, or two that the operand continues, walked as one (columns and channels
-// of a convolution's kernel).
+// A dimension of the register tile: a variable, or two walked as one, as the operand continues them (columns and
+// channels of a convolution's kernel) or a copy that is unfolded does (rows and columns).
 struct TileDim {
   std::size_t variable = 0;  // the inner one of two
   std::int64_t extent = 1;   // of both
   std::optional<ContractionDim> around;
+  std::optional<std::size_t> unfolded;  // the variable that shares the inner one's dimension of the operand
 
   std::int64_t inner() const { return around ? extent / around->extent : extent; }
   // Whether one step moves evenly through both, by these coefficients of every form variable.

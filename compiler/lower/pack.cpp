@@ -54,7 +54,7 @@ void join_short(const OperandFacts& facts, std::int64_t lanes, std::vector<CopyD
   const bool whole = source.first[last.dim] == Affine() && last.extent == source.shape[last.dim];
   if (around.of != CopyDim::Of::dim || last.of != CopyDim::Of::dim || around.dim + 1 != last.dim ||
       last.dim + 1 != source.shape.size() || !whole || last.stored != last.extent || around.stored != around.extent ||
-      last.extent >= lanes)
+      around.variable || last.variable || last.extent >= lanes)
     return;
   source.shape[around.dim] *= last.extent;
   source.first[around.dim] = source.first[around.dim] * last.extent;
@@ -68,6 +68,8 @@ void join_short(const OperandFacts& facts, std::int64_t lanes, std::vector<CopyD
 Source source_of(Lowering& lowering, const OperandFacts& facts, DType dtype, std::vector<CopyDim>& dims) {
   Source source{facts.shape, {}};
   for (const Range& reach : facts.reach) source.first.push_back(affine_constant(reach.low));
+  for (const CopyDim& dim : dims)
+    if (dim.variable) source.first[dim.dim] = affine_constant(facts.access->index[dim.dim].offset);
   if (lowering.vectorize()) join_short(facts, lowering.lanes(dtype), dims, source);
   return source;
 }
@@ -92,7 +94,7 @@ void write_elements(Lowering& lowering, KernelWriter& writer, Engine& engine, co
     }
     to.push_back(coordinate(a));
     stored.push_back(dims[i].stored);
-    index[dims[i].dim] = index[dims[i].dim] + (dims[i].of == CopyDim::Of::block ? a * pieces.padded : a);
+    index[dims[i].dim] = index[dims[i].dim] + a * (dims[i].of == CopyDim::Of::block ? pieces.padded : dims[i].step);
     if (dims[i].of == CopyDim::Of::block) index[dims[i].dim].offset += pieces.start;
   }
   for (const Affine& at : index) from.push_back(coordinate(at));
@@ -177,7 +179,7 @@ std::vector<std::size_t> order_of_copy(const ContractionTask& task, const Operan
   std::vector<std::size_t> order(facts.shape.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   auto step = [&](std::size_t variable) { return std::abs(facts.coefficients[variable]); };
-  if (task.plan.row.around || step(task.plan.row.variable) == 1 || step(task.dims.k.back().variable) == 1) return order;
+  if (step(task.plan.row.variable) == 1 || step(task.dims.k.back().variable) == 1) return order;
   auto depth = [&](std::size_t d) {
     std::size_t at = 0;
     for (std::size_t k = 0; k < task.dims.k.size(); ++k)
@@ -186,6 +188,34 @@ std::vector<std::size_t> order_of_copy(const ContractionTask& task, const Operan
   };
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return depth(a) < depth(b); });
   return order;
+}
+
+// The dimensions of a copy in this order.
+std::vector<CopyDim> dims_of_copy(const OperandFacts& facts, const std::vector<std::size_t>& order) {
+  std::vector<CopyDim> dims;
+  for (std::size_t d : order) {
+    const std::int64_t extent = facts.reach[d].high - facts.reach[d].low + 1;
+    dims.push_back({CopyDim::Of::dim, d, extent, extent});
+  }
+  return dims;
+}
+
+// Of a copy that walks the two variables of a dimension of the tile as one.
+std::vector<CopyDim> dims_of_copy(const OperandFacts& facts, const TileDim& tile) {
+  std::vector<std::size_t> order(facts.shape.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (!tile.unfolded) return dims_of_copy(facts, order);
+  const std::size_t own = *facts.only_dimension(tile.variable);
+  auto rank = [&](std::size_t d) { return d == own ? 1 : d == *facts.only_dimension(tile.around->variable) ? 2 : 0; };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+  std::vector<CopyDim> dims = dims_of_copy(facts, order);
+  auto walk = [&](std::size_t variable) {
+    const std::int64_t extent = facts.extents[variable], step = facts.access->index[own].coefficients[variable];
+    return CopyDim{CopyDim::Of::dim, own, extent, extent, variable, step};
+  };
+  *std::find_if(dims.begin(), dims.end(), [&](const CopyDim& dim) { return dim.dim == own; }) = walk(*tile.unfolded);
+  dims.push_back(walk(tile.variable));
+  return dims;
 }
 
 // Zeros behind a copy, where the last block of lanes reads on.
@@ -208,8 +238,8 @@ std::string key_of_copy(Lowering& lowering, const ContractionTask& task, int acc
   const OperandFacts& facts = task.facts[access];
   std::string key = key_of("copy ", lowering.buffers().resolve(task.operand(access)), *facts.access);
   for (const CopyDim& dim : dims)
-    for (std::int64_t n :
-         {static_cast<std::int64_t>(dim.of), static_cast<std::int64_t>(dim.dim), dim.extent, dim.stored})
+    for (std::int64_t n : {static_cast<std::int64_t>(dim.of), static_cast<std::int64_t>(dim.dim), dim.extent,
+                           dim.stored, dim.step, dim.variable ? facts.access->index[dim.dim].offset : 0})
       put(key, n);
   for (const Range& reach : facts.reach) put(key, reach.low);
   put(key, pieces.start);
@@ -248,6 +278,10 @@ Panel panel_of_copy(const ContractionTask& task, int access, const std::vector<C
   for (std::size_t i = 0; i < dims.size(); ++i) {
     if (dims[i].of == CopyDim::Of::block) {
       panel.block = strides[i];
+      continue;
+    }
+    if (dims[i].variable) {
+      panel.coefficients[*dims[i].variable] += strides[i];
       continue;
     }
     const IndexMap& map = facts.access->index[dims[i].dim];
@@ -336,12 +370,9 @@ RowsOperand place_rows_operand(Lowering& lowering, const ContractionTask& task) 
   const OperandFacts& facts = task.facts[access];
   if (task.plan.rows_placing == Placing::in_place && !rows_alias(task, facts))
     return {in_place(lowering, task, access), {}};
-  std::vector<CopyDim> dims;
-  for (std::size_t d : order_of_copy(task, facts)) {
-    const std::int64_t extent = facts.reach[d].high - facts.reach[d].low + 1;
-    dims.push_back({CopyDim::Of::dim, d, extent, extent});
-  }
-  if (rows_are_met_often(task) && !task.plan.row.around) spread(task, facts, dims);
+  const TileDim& row = task.plan.row;
+  std::vector<CopyDim> dims = row.around ? dims_of_copy(facts, row) : dims_of_copy(facts, order_of_copy(task, facts));
+  if (rows_are_met_often(task) && !row.around) spread(task, facts, dims);
   return {panel_of_copy(task, access, dims), dims};
 }
 
@@ -382,18 +413,14 @@ Panel place_lanes_operand(Lowering& lowering, const ContractionTask& task, const
   const OperandFacts& facts = task.facts[task.plan.b];
   const TileDim& lane = task.plan.lane;
   if (task.plan.lanes_placing == Placing::copied) {
-    std::vector<CopyDim> dims;
     if (lane.around) {
-      for (std::size_t d = 0; d < facts.shape.size(); ++d) {
-        const std::int64_t extent = facts.reach[d].high - facts.reach[d].low + 1;
-        dims.push_back({CopyDim::Of::dim, d, extent, extent});
-      }
       const Pieces& last = task.plan.lanes.back();
-      Panel panel = copied(lowering, task, task.plan.b, dims, {}, last.padded - last.size);
+      Panel panel = copied(lowering, task, task.plan.b, dims_of_copy(facts, lane), {}, last.padded - last.size);
       panel.base += pieces.start;
       panel.block = pieces.padded;
       return panel;
     }
+    std::vector<CopyDim> dims;
     const std::size_t own = *facts.own_dimension(lane.variable, lane.extent);
     dims.push_back({CopyDim::Of::block, own, pieces.count, pieces.count});
     for (std::size_t d = 0; d < facts.shape.size(); ++d) {

@@ -95,6 +95,51 @@ TEST_CASE("convolutions") {
                    kSum);
 }
 
+// A kernel's rows and columns are walked as one over a copy that stores the columns apart: of images of one channel,
+// and of the last two dimensions of channels first.
+TEST_CASE("convolutions of one channel") {
+  auto check = [](const std::string& attributes, const std::string& x, const std::string& w, const std::string& y) {
+    auto module = gradc::testing::parse(conv(attributes + ", groups = 1", x, w, y));
+    for (const char* cpu : {"x86-64", "haswell", "znver5"}) {
+      INFO(cpu << " " << attributes << " " << x << " " << w);
+      gradc::testing::Run plain = gradc::testing::run_both(*module, cpu, 0),
+                          fused = gradc::testing::run_both(*module, cpu, 2);
+      gradc::testing::check_close(plain, kSum);
+      for (std::size_t i = 0; i < plain.got.size(); ++i) CHECK(plain.got[i] == fused.got[i]);
+    }
+  };
+  check("stride = [1, 1], low = [2, 2], high = [2, 2], dilation = [1, 1], channels_last = true", "f32[3,9,8,1]",
+        "f32[20,1,5,5]", "f32[3,9,8,20]");
+  check("stride = [1, 1], low = [0, 0], high = [0, 0], dilation = [1, 1], channels_last = true", "f32[5,11,10,1]",
+        "f32[6,1,5,5]", "f32[5,7,6,6]");
+  check("stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], channels_last = true", "f32[2,13,14,1]",
+        "f32[33,1,3,3]", "f32[2,13,14,33]");
+  check("stride = [2, 2], low = [1, 1], high = [1, 1], dilation = [1, 1], channels_last = true", "f32[2,12,10,1]",
+        "f32[16,1,4,4]", "f32[2,6,5,16]");
+  check("stride = [2, 3], low = [1, 0], high = [0, 2], dilation = [1, 1], channels_last = true", "f32[3,11,14,1]",
+        "f32[17,1,2,7]", "f32[3,6,4,17]");
+  check("stride = [1, 1], low = [2, 3], high = [2, 3], dilation = [2, 3], channels_last = true", "f32[2,9,11,1]",
+        "f32[12,1,3,3]", "f32[2,9,11,12]");
+  check("stride = [1, 1], low = [2, 1], high = [2, 1], dilation = [1, 1], channels_last = false", "f32[2,1,9,10]",
+        "f32[9,1,5,3]", "f32[2,9,9,10]");
+  check("stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], channels_last = false", "f32[2,3,6,7]",
+        "f32[10,3,3,3]", "f32[2,10,6,7]");
+}
+
+TEST_CASE("the weight gradient of a kernel over one channel reads the result's gradient in place") {
+  auto module = gradc::testing::parse(
+      R"(func @f(data %x: f32[8,28,28,1], data %g: f32[8,28,28,20]) -> (data %dw) {
+    %0 = convolution_weight_gradient(%x, %g) {stride = [1, 1], low = [2, 2], high = [2, 2], dilation = [1, 1], groups = 1, channels_last = true, shape = shape[20,1,5,5]} : f32[20,1,5,5]
+    return %0
+  })");
+  gradc::testing::Run plain = gradc::testing::run_both(*module, "znver5", 0);
+  gradc::testing::Run fused = gradc::testing::run_both(*module, "znver5", 2);
+  gradc::testing::check_close(fused, 1e-4);
+  CHECK(plain.got[0] == fused.got[0]);
+  const std::int64_t gradient = 8 * 28 * 28 * 20 * 4;
+  CHECK(fused.program.arena_bytes < gradient);
+}
+
 TEST_CASE("epilogues") {
   check_everywhere(
       R"(func @f(data %x: f32[13,21], data %w: f32[30,21], data %b: f32[30], state %v: f32[13,30], scalar %lr: f32[] = 0.5) -> (data %y, state %v) {

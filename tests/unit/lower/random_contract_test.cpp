@@ -129,6 +129,7 @@ void check_seeds(unsigned from, unsigned to) {
         *random_convolution(random, {groups, groups * between(random, 1, 4), groups * between(random, 1, 9)}, 9), seed);
     const std::int64_t depth = between(random, 1, 40);
     check_module(*random_convolution(random, {depth, depth, depth}, 14), seed);
+    check_module(*random_convolution(random, {1, 1, between(random, 1, 40)}, 14), seed);
   }
 }
 
