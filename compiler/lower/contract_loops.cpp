@@ -114,11 +114,16 @@ class LoopPlanner : public ContractionLoops {
     const std::int64_t taps = task_.plan.taps();
     std::int64_t tiles = taps;
     for (const Pieces& p : task_.plan.rows) tiles += (p.count - 1) * taps;
-    if (taps > 1 && tiles >= 8 && task_.facts[0].moves_alone(slowest) && task_.facts[1].moves_alone(slowest))
+    const bool by_taps =
+        taps > 1 && tiles >= 8 && task_.facts[0].moves_alone(slowest) && task_.facts[1].moves_alone(slowest);
+    if (by_taps)
       most = std::min(most, std::max<std::int64_t>(192, target_.l1_bytes * 2 / 3 / (widest * element_bytes())));
     std::int64_t whole = 1;
     for (const DepthDim& d : depth) whole *= d.extent;
-    if (whole <= 2 * most && depth.size() <= 4) return;
+    // Tiles that meet a block of lanes one after another find it whole in the second-level cache.
+    const bool stays =
+        !by_taps && !task_.plan.outer_m.empty() && whole * widest * element_bytes() <= target_.l2_bytes * 5 / 8;
+    if ((whole <= 2 * most || stays) && depth.size() <= 4) return;
     // The first dimension that is cut, and its cut: what stands behind it is walked whole.
     std::int64_t behind = 1;
     cut = depth.size();
@@ -155,6 +160,7 @@ class LoopPlanner : public ContractionLoops {
     });
     std::rotate(all.begin(), best, best + 1);
     std::stable_partition(all.begin() + 1, all.end(), [&](const TileLoop& loop) { return !apart(loop); });
+    put_lanes_outside(all);
     around = std::move(all);
     plan_inside();
     // What the epilogue takes apart is whole in scratch: the last loops.
@@ -167,6 +173,35 @@ class LoopPlanner : public ContractionLoops {
     if (alone >= std::max(1, target_.lanes(element_bytes()))) return;
     inside = several;
     if (neighbours() < 2 * alone) inside = whole;
+  }
+
+  // A block of lanes passes all tiles of a round before the next one does, where the blocks would not stay in the
+  // second-level cache together, and would be fetched more often than the rows are then.
+  void put_lanes_outside(std::vector<TileLoop>& all) const {
+    auto is_outer_row = [&](const TileLoop& loop) {
+      return loop.of == TileLoop::Of::dim &&
+             std::any_of(task_.plan.outer_m.begin(), task_.plan.outer_m.end(),
+                         [&](const ContractionDim& dim) { return dim.variable == loop.dim.variable; });
+    };
+    const auto first = std::find_if(all.begin() + 1, all.end(), is_outer_row);
+    const auto lane =
+        std::find_if(first, all.end(), [](const TileLoop& loop) { return loop.of == TileLoop::Of::lane; });
+    if (lane == all.end() || (lane->dim.around && !direct)) return;
+    std::int64_t steps = blocked ? chunk : 1, blocks = 0, tiles = 1;
+    for (std::size_t d = blocked ? cut + 1 : 0; d < depth.size(); ++d) steps *= depth[d].extent;
+    for (const Pieces& p : lane->pieces) blocks += p.count;
+    for (auto loop = first; loop != all.end(); ++loop)
+      if (is_outer_row(*loop)) tiles *= loop->dim.extent;
+    const std::int64_t lanes = task_.plan.lane.extent * steps * element_bytes();
+    const OperandFacts& facts = task_.facts[task_.plan.a];
+    double rows = facts.elements_met() * static_cast<double>(element_bytes());
+    if (all[0].of == TileLoop::Of::dim && facts.moves_alone(all[0].dim.variable))
+      rows /= static_cast<double>(all[0].dim.extent);
+    if (lanes <= target_.l2_bytes * 3 / 4) return;
+    if (rows > static_cast<double>(target_.l2_bytes) / 2 &&
+        rows * static_cast<double>(blocks) > static_cast<double>(lanes * tiles))
+      return;
+    std::rotate(first, lane, lane + 1);
   }
 
   // Cycles of the whole contraction with this loop outside, for 1, 2, 4 and 8 threads, the more of them the less it
