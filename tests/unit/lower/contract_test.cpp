@@ -26,9 +26,10 @@ std::string conv(const std::string& attributes, const std::string& x, const std:
 }
 
 // The same bits at levels 0 and 2.
-void check_levels(const std::string& text, double tolerance) {
+void check_levels(const std::string& text, double tolerance,
+                  const std::vector<std::string>& cpus = {"x86-64", "haswell", "znver5"}) {
   auto module = gradc::testing::parse(text);
-  for (const char* cpu : {"x86-64", "haswell", "znver5"}) {
+  for (const std::string& cpu : cpus) {
     INFO(cpu << "\n" << text);
     const gradc::testing::Run plain = gradc::testing::run_both(*module, cpu, 0),
                               fused = gradc::testing::run_both(*module, cpu, 2);
@@ -135,14 +136,14 @@ TEST_CASE("convolutions of one channel") {
 // znver5's with 2304.
 TEST_CASE("convolutions of many channels") {
   check_levels(conv("stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 1, channels_last = true",
-                    "f32[2,3,5,128]", "f32[50,128,3,3]", "f32[2,3,5,50]"),
+                    "f32[2,2,3,128]", "f32[50,128,3,3]", "f32[2,2,3,50]"),
                1e-4);
-  check_levels(R"(func @f(data %x: f32[2,4,3,256], data %w: f32[97,256,3,3]) -> (data %y) {
-    %0 = convolution(%x, %w) {stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 1, channels_last = true} : f32[2,4,3,97]
-    %1 = relu(%0) : f32[2,4,3,97]
+  check_levels(R"(func @f(data %x: f32[2,3,2,256], data %w: f32[97,256,3,3]) -> (data %y) {
+    %0 = convolution(%x, %w) {stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 1, channels_last = true} : f32[2,3,2,97]
+    %1 = relu(%0) : f32[2,3,2,97]
     return %1
   })",
-               1e-4);
+               1e-4, {"znver5"});
 }
 
 TEST_CASE("the weight gradient of a kernel over one channel reads the result's gradient in place") {
