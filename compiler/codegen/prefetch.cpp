@@ -10,7 +10,7 @@
 // Only where the data is more than the L2 cache holds, and two rows of all streams fit into L1.
 //
 // Measured on a Zen 5, f32[32768,1000]: softmax 15.2 -> 10.9 ms, layer norm 11.0 -> 8.1, its gradient 19.9 -> 15.6,
-// dropout 14.9 -> 11.1.
+// dropout 14.9 -> 11.1; depthwise windows of 3x3 over f32[8,56,56,64] 0.53 -> 0.38, their weight gradient 0.48 -> 0.39.
 #include "compiler/codegen/prefetch.h"
 
 #include <algorithm>
@@ -21,6 +21,14 @@ namespace {
 
 constexpr std::size_t kLongRound = 100;        // instructions
 constexpr std::int64_t kShortRow = 8 * kLine;  // shorter rows follow each other as one run of memory
+
+// Of a load or store at an affine place that needs no check; null for others, and for what a worker keeps in its cache.
+const Subscript* plain_subscript(const KernelProgram& program, const Instr& instr) {
+  if ((instr.op != Opcode::load && instr.op != Opcode::store) || instr.access->subscripts.size() != 1) return nullptr;
+  const Subscript& s = instr.access->subscripts[0];
+  const bool plain = s.check == Subscript::Check::proven && s.value < 0 && s.divisor == 1 && s.stride == 1;
+  return plain && program.buffers[static_cast<std::size_t>(instr.access->buffer)].space != Space::worker ? &s : nullptr;
+}
 
 class NextRows {
  public:
@@ -52,17 +60,16 @@ class NextRows {
 
   void collect(const Instr& loop) {
     for (const Instr& instr : loop.body) {
-      const bool written = instr.op == Opcode::store;
-      if ((instr.op != Opcode::load && !written) || instr.access->subscripts.size() != 1) continue;
-      const Subscript& s = instr.access->subscripts[0];
+      const Subscript* s = plain_subscript(program_, instr);
+      if (!s) continue;
       const KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(instr.access->buffer)];
-      const std::int64_t bytes = loop.loop->extent * byte_size(buffer.dtype), step = coefficient_of(s.affine, 0);
-      if (buffer.space == Space::worker || s.check != Subscript::Check::proven || s.value >= 0 || s.divisor != 1 ||
-          s.stride != 1 || s.affine.parts.size() != 2 || step <= 0 ||
-          coefficient_of(s.affine, loop.loop->variable) != 1 || bytes < kShortRow)
+      const std::int64_t bytes = loop.loop->extent * byte_size(buffer.dtype), step = coefficient_of(s->affine, 0);
+      if (s->affine.parts.size() != 2 || step <= 0 || coefficient_of(s->affine, loop.loop->variable) != 1 ||
+          bytes < kShortRow)
         continue;
+      const bool written = instr.op == Opcode::store;
       const Ahead ahead{instr.access->buffer, buffer.dtype,
-                        Affine{instr.access->offset + s.affine.offset + step, {{0, step}}}, written};
+                        Affine{instr.access->offset + s->affine.offset + step, {{0, step}}}, written};
       const auto known = std::find_if(streams_.begin(), streams_.end(), [&](const Stream& other) {
         return other.ahead.buffer == ahead.buffer && other.ahead.element == ahead.element;
       });
@@ -135,22 +142,20 @@ class SlidingRows {
         loops_.push_back(&instr);
         collect(instr.body);
         loops_.pop_back();
-      } else if (!loops_.empty() && (instr.op == Opcode::load || instr.op == Opcode::store)) {
+      } else if (!loops_.empty()) {
         note(instr);
       }
     }
   }
 
   void note(const Instr& instr) {
-    const Access& access = *instr.access;
-    const KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(access.buffer)];
-    if (access.subscripts.size() != 1 || buffer.space == Space::worker || buffer.bytes() <= program_.target.l2_bytes)
-      return;
-    const Subscript& s = access.subscripts[0];
-    if (s.check != Subscript::Check::proven || s.value >= 0 || s.divisor != 1 || s.stride != 1) return;
-    Ahead ahead{access.buffer, buffer.dtype, {}, instr.op == Opcode::store};
-    std::int64_t offset = access.offset + s.affine.offset;
-    for (const Affine::Part& part : s.affine.parts) {
+    const Subscript* s = plain_subscript(program_, instr);
+    if (!s) return;
+    const KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(instr.access->buffer)];
+    if (buffer.bytes() <= program_.target.l2_bytes) return;
+    Ahead ahead{instr.access->buffer, buffer.dtype, {}, instr.op == Opcode::store};
+    std::int64_t offset = instr.access->offset + s->affine.offset;
+    for (const Affine::Part& part : s->affine.parts) {
       const bool walked = part.variable == 0 || std::any_of(loops_.begin(), loops_.end(), [&](const Instr* loop) {
                             return loop->loop->variable == part.variable;
                           });
