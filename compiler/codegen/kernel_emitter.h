@@ -106,6 +106,7 @@ class KernelEmitter {
                     std::vector<llvm::Value*>& totals, std::vector<llvm::Value*>* nans = nullptr);
   llvm::Value* no_nans(const Accumulator& accumulator);  // null: no maximum or minimum of floats
   llvm::Value* extremum(const Accumulator& accumulator, llvm::Value* total, llvm::Value*& nans);
+  llvm::Value* further(const Accumulator& accumulator, llvm::Value* x, llvm::Value* y);  // y where one is NaN
   llvm::Value* with_nans(llvm::Value* total, llvm::Value* nans);
   void ask_ahead(const Instr& loop);
   void single_round(const Instr& instr, llvm::Value* at, std::vector<llvm::Value*>& totals);

@@ -236,8 +236,12 @@ llvm::Value* KernelEmitter::extremum(const Accumulator& a, llvm::Value* total, l
         nans, with_lanes_at(llvm::Constant::getNullValue(nans->getType()), 0,
                             b_.CreateSExt(unordered, unit_.vector_of(nans->getType()->getScalarType(), width))));
   }
+  return further(a, total, x);
+}
+
+llvm::Value* KernelEmitter::further(const Accumulator& a, llvm::Value* x, llvm::Value* y) {
   const auto first = a.combiner == Combiner::max ? llvm::CmpInst::FCMP_OGT : llvm::CmpInst::FCMP_OLT;
-  return b_.CreateSelect(b_.CreateFCmp(first, total, x), total, x);
+  return b_.CreateSelect(b_.CreateFCmp(first, x, y), x, y);
 }
 
 llvm::Value* KernelEmitter::with_nans(llvm::Value* total, llvm::Value* nans) {
@@ -341,9 +345,16 @@ void KernelEmitter::finish_accumulators(const Loop& loop, const std::vector<llvm
     const Accumulator& a = loop.accumulators[k];
     llvm::Value* total = totals[k];
     if (is_vector(total) && lanes_ == 1) {
-      int width = lanes_of(total);
-      for (int half = width / 2; half >= 1; half /= 2)
-        total = combined(a.combiner, a.type, lanes_at(total, 0, half), lanes_at(total, half, half));
+      const int width = lanes_of(total);
+      const bool apart = no_nans(a) != nullptr;
+      llvm::Value* nan =
+          apart ? any_lane(b_.CreateFCmpUNO(lanes_at(total, 0, width / 2), lanes_at(total, width / 2, width / 2)))
+                : nullptr;
+      for (int half = width / 2; half >= 1; half /= 2) {
+        llvm::Value *low = lanes_at(total, 0, half), *high = lanes_at(total, half, half);
+        total = apart ? further(a, low, high) : combined(a.combiner, a.type, low, high);
+      }
+      if (apart) total = b_.CreateSelect(nan, llvm::ConstantFP::getNaN(total->getType()), total);
     }
     llvm::Value* init = is_vector(total) ? widen(value(a.init)) : value(a.init);
     if (is_vector(init)) total = widen(total);
