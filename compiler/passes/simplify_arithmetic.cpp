@@ -85,6 +85,25 @@ Value* divide_by_power_of_two(Builder& builder, const Node& node) {
   return builder.one("multiply", {node.operands[0], builder.full(node.result()->type, 1 / *c)});
 }
 
+// ---- comparisons ----
+
+// bits 2^-32 < c = bits < ceil(c 2^d) 2^(32-d), of the first d bits; the other orders likewise
+Value* compare_random_bits(Builder& builder, const Node& node) {
+  const Node* second = made_by(node.operands[1], "unit_interval");
+  const Node* number = second ? second : made_by(node.operands[0], "unit_interval");
+  const std::optional<double> c = number ? uniform(node.operands[second ? 0 : 1]) : std::nullopt;
+  if (!c) return nullptr;
+  const std::int64_t digits = number->attributes.integer("digits");
+  if (digits > (number->result()->type.dtype == DType::f32 ? 24 : 53)) return nullptr;  // rounded
+  const bool below = node.op->name.starts_with("less") == !second, or_equal = node.op->name.ends_with("equal");
+  const double scaled = std::ldexp(*c, static_cast<int>(digits));
+  const double first = below == or_equal ? std::floor(scaled) + 1 : std::ceil(scaled);
+  const double threshold = std::ldexp(first, static_cast<int>(32 - digits));
+  if (!(threshold >= 0 && threshold < 0x1p32)) return nullptr;
+  Value* bits = number->operands[0];
+  return builder.one(below ? "less" : "greater_equal", {bits, builder.full(bits->type, threshold)});
+}
+
 // ---- negate, abs ----
 
 // -(-x) = x
@@ -247,6 +266,10 @@ const std::vector<SimplifyRule>& arithmetic_rules() {
       {"divide", cancel_signs},
       {"divide", divide_by_one},
       {"divide", divide_by_power_of_two},
+      {"greater", compare_random_bits},
+      {"greater_equal", compare_random_bits},
+      {"less", compare_random_bits},
+      {"less_equal", compare_random_bits},
       {"logical_and", and_known},
       {"logical_not", not_twice},
       {"logical_or", or_known},

@@ -1,6 +1,7 @@
 // Passes keep what a graph computes: every bit, or what another order of a sum may change where the layout moves.
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 
 #include "tests/unit/passes/graphs.h"
@@ -214,4 +215,34 @@ TEST_CASE("channels last leaves transposes at the rim only") {
   walk(module->functions[0]->body, [](const Node& node) {
     if (node.attributes.has("channels_last")) CHECK(node.attributes.boolean("channels_last"));
   });
+}
+
+TEST_CASE("random numbers are compared by their bits") {
+  for (const auto& [dtype, digits] : {std::pair("f32", 24), std::pair("f64", 32), std::pair("f64", 21)})
+    for (const double c : {-1.0, 0.0, 0x1p-25, 0.25, 0.3, 0.5, 0.9, 1 - 0x1p-24, 1.0, 2.0}) {
+      // Bits around the number c, and at the ends.
+      std::vector<double> bits = {0, 1, 255, 256, 257, 0x1p32 - 257, 0x1p32 - 256, 0x1p32 - 1};
+      const double at = std::floor(std::ldexp(c, digits)) * std::ldexp(1.0, 32 - digits),
+                   step = std::ldexp(1.0, 32 - digits);
+      for (const double near : {at - 1, at, at + 1, at + step - 1, at + step, at + step + 1})
+        if (near >= 0 && near < 0x1p32) bits.push_back(near);
+      const std::string n = std::to_string(bits.size()), type = std::string(dtype) + "[" + n + "]";
+      char number[32];
+      std::snprintf(number, sizeof number, "%.17g", c);
+      for (const char* op : {"less", "less_equal", "greater", "greater_equal"})
+        for (const char* order : {"%u, %c", "%c, %u"}) {
+          const std::string text = "func @f(data %b: u32[" + n +
+                                   "]) -> (y) {\n  %u = unit_interval(%b) {dtype = " + dtype +
+                                   ", digits = " + std::to_string(digits) + "}\n  %c_0 = constant() {value = dense<" +
+                                   dtype + "[]: " + number + ">}\n  %c = broadcast(%c_0) {shape = shape[" + n +
+                                   "], dims = []}\n  %y = " + op + "(" + order + ")\n  return %y\n}";
+          INFO(text);
+          const std::vector<Tensor> given{
+              Tensor::of(Type{DType::u32, {Dim(static_cast<std::int64_t>(bits.size()))}}, bits)};
+          check_same_bits(text, &given);
+          const std::unique_ptr<Module> module = parse(text);
+          run_passes(*module, kExact);
+          if (c > 0 && c < 1 - 0x1p-20) CHECK(print(*module).find("unit_interval") == std::string::npos);
+        }
+    }
 }
