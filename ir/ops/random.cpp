@@ -49,15 +49,12 @@ IndexedForm random_bits_form(const Call& call) {
   std::size_t rank = form.domain.size();
   form.accesses = {{0, {constant_index(rank, 0)}}, {0, {constant_index(rank, 1)}}, {1, {}}};
   form.body = make_body({DType::u32, DType::u32, DType::i64}, [&](ScalarBuilder& b, Scalars x) {
-    auto high = [&](Scalar wide) { return wide >> b.integer(DType::i64, 32); };
+    auto high = [&](Scalar both) { return both >> b.integer(DType::i64, 32); };
     auto bits = [&](Scalar word) { return b.convert(word, DType::u32); };
+    auto wide = [&](Scalar word) { return b.convert(word, DType::i64); };
     Scalar number = element_number(b, form.domain);
     Scalar block = number >> b.integer(DType::i64, 2), lane = number & b.integer(DType::i64, 3);
-    auto wide = [&](Scalar word) { return b.convert(word, DType::i64); };
-    auto joined = [&](Scalar low, Scalar above) { return wide(low) | (wide(above) << b.integer(DType::i64, 32)); };
-    // Something above each word: where nothing is, a product's mask goes, and with it what says that it is one of
-    // words.
-    Words words = philox(b, {block, high(block), x[2], high(x[2])}, {joined(x[0], x[1]), joined(x[1], x[0])});
+    Words words = philox(b, {block, high(block), x[2], high(x[2])}, {wide(x[0]), wide(x[1])});
     Scalar result = bits(words[3]);
     for (int i = 3; i-- > 0;)
       result = b.select(lane == b.integer(DType::i64, i), bits(words[static_cast<std::size_t>(i)]), result);
