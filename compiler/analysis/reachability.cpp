@@ -46,13 +46,6 @@ struct NodeGroups::Data {
     return found;
   }
 
-  bool closes_circle(Vertex node, std::vector<Vertex> readers, int into) const {
-    ensure(group[node] == kAlone, "a node that is in a group is asked for another");
-    ensure(into >= 0 && static_cast<std::size_t>(into) < hubs.size(), "a group without members is asked for");
-    std::erase_if(readers, [&](Vertex reader) { return group[reader] == into; });
-    return lead_to(std::move(readers), hubs[static_cast<std::size_t>(into)]);
-  }
-
   NodeGraph nodes;
   NodeGraph::Graph graph;    // the nodes, then the hubs
   std::vector<int> group;    // of a node
@@ -86,14 +79,13 @@ bool NodeGroups::leads_to(const Node* node, const Node* to) const {
   return data_->lead_to(data_->readers(data_->vertex(node)), data_->vertex(to));
 }
 
-bool NodeGroups::closes_circle(const Node* node, int group) const {
-  return data_->closes_circle(data_->vertex(node), data_->readers(data_->vertex(node)), group);
-}
-
 bool NodeGroups::closes_circle(const Node* node, const std::set<const Node*>& readers, int group) const {
-  std::vector<Vertex> vertices;
-  for (const Node* reader : readers) vertices.push_back(data_->vertex(reader));
-  return data_->closes_circle(data_->vertex(node), std::move(vertices), group);
+  ensure(of(node) == kAlone, "a node that is in a group is asked for another");
+  ensure(group >= 0 && static_cast<std::size_t>(group) < data_->hubs.size(), "a group without members is asked for");
+  std::vector<Vertex> outside;
+  for (const Node* reader : readers)
+    if (of(reader) != group) outside.push_back(data_->vertex(reader));
+  return data_->lead_to(std::move(outside), data_->hubs[static_cast<std::size_t>(group)]);
 }
 
 }  // namespace gradc

@@ -22,10 +22,9 @@ class NodeGroups {
 
   // Whether something that the node makes is needed, over one reader or several, to compute `to`.
   bool leads_to(const Node* node, const Node* to) const;
-  // Whether the group with the node in it would be part of a circle: a reader of the node outside of the group leads
-  // into it. The node is in no group.
-  bool closes_circle(const Node* node, int group) const;
-  // With these readers instead, as where each reader has its own copy of a node between.
+  // Whether the group with the node in it would be part of a circle: one of these readers of the node, outside of the
+  // group, leads into it. Where each reader has its own copy of a node between, it reads what that reads. The node is
+  // in no group.
   bool closes_circle(const Node* node, const std::set<const Node*>& readers, int group) const;
 
  private:
