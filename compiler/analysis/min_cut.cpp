@@ -83,8 +83,7 @@ class Cutter {
   }
 
   void add_reads(const Node& node, bool late) {
-    std::set<const Value*> read(node.operands.begin(), node.operands.end());
-    for (const Value* value : captured_values(node)) read.insert(value);
+    const std::set<const Value*> read(node.operands.begin(), node.operands.end());
     for (const Value* operand : read)
       if (auto found = values_.find(operand); found != values_.end())
         connect(found->second.read, late ? sink_ : nodes_.at(&node), kNever);
