@@ -88,6 +88,7 @@ Value* divide_by_power_of_two(Builder& builder, const Node& node) {
 // ---- comparisons ----
 
 // bits 2^-32 < c = bits < ceil(c 2^d) 2^(32-d), of the first d bits; the other orders likewise
+template <bool less, bool or_equal>
 Value* compare_random_bits(Builder& builder, const Node& node) {
   const Node* second = made_by(node.operands[1], "unit_interval");
   const Node* number = second ? second : made_by(node.operands[0], "unit_interval");
@@ -95,7 +96,7 @@ Value* compare_random_bits(Builder& builder, const Node& node) {
   if (!c) return nullptr;
   const std::int64_t digits = number->attributes.integer("digits");
   if (digits > (number->result()->type.dtype == DType::f32 ? 24 : 53)) return nullptr;  // rounded
-  const bool below = node.op->name.starts_with("less") == !second, or_equal = node.op->name.ends_with("equal");
+  const bool below = less == !second;
   const double scaled = std::ldexp(*c, static_cast<int>(digits));
   const double first = below == or_equal ? std::floor(scaled) + 1 : std::ceil(scaled);
   const double threshold = std::ldexp(first, static_cast<int>(32 - digits));
@@ -266,10 +267,10 @@ const std::vector<SimplifyRule>& arithmetic_rules() {
       {"divide", cancel_signs},
       {"divide", divide_by_one},
       {"divide", divide_by_power_of_two},
-      {"greater", compare_random_bits},
-      {"greater_equal", compare_random_bits},
-      {"less", compare_random_bits},
-      {"less_equal", compare_random_bits},
+      {"greater", compare_random_bits<false, false>},
+      {"greater_equal", compare_random_bits<false, true>},
+      {"less", compare_random_bits<true, false>},
+      {"less_equal", compare_random_bits<true, true>},
       {"logical_and", and_known},
       {"logical_not", not_twice},
       {"logical_or", or_known},
