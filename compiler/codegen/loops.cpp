@@ -216,7 +216,7 @@ void KernelEmitter::vector_rounds(const Instr& instr, int lanes, std::int64_t ro
 //
 // The combiner asks of each total whether it is NaN, on the way from one round to the next. A loop asks the operands
 // instead, two with one comparison, beside a maximum that loses NaN; which vector's lane it was does not matter, as in
-// the end there is one total.
+// the end there is one total. So it does where the totals of the lanes become one.
 
 llvm::Value* KernelEmitter::no_nans(const Accumulator& a) {
   const bool extremum = a.combiner == Combiner::max || a.combiner == Combiner::min;
