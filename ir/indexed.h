@@ -28,7 +28,9 @@ struct OperandAccess {
   int operand = 0;              // which operand of the node
   std::vector<IndexMap> index;  // one per operand dimension
   bool guarded = false;         // may fall outside the operand; then `outside` is read
-  double outside = 0;           // may be ±inf
+  // May be ±inf. A sum of products may leave a product with an outside of 0 out: where the other factor is not finite,
+  // it makes the sum NaN or does not.
+  double outside = 0;
 };
 
 enum class Combiner : std::uint8_t { none, sum, product, max, min, any, all };

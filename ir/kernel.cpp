@@ -1,6 +1,9 @@
 // Names, affine arithmetic and the state block of the kernel program.
 #include "ir/kernel.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 namespace gradc {
 
 std::string_view name_of(Space space) {
@@ -39,6 +42,16 @@ std::string_view name_of(StateEntry::Kind kind) {
       return "key";
   }
   internal_error("unknown kind of state entry");
+}
+
+std::pair<std::int64_t, std::int64_t> Tile::Bound::steps(std::int64_t first, std::int64_t extent) const {
+  const std::int64_t width = std::abs(step);
+  // Of the dividends that are not negative, which are the ones that count, a division rounds downwards.
+  auto taken = [&](std::int64_t n) { return std::min(std::max<std::int64_t>(n, 0) / width, extent); };
+  const std::pair<std::int64_t, std::int64_t> found =
+      step > 0 ? std::pair(taken(width - 1 - first), taken(size + width - 1 - first))
+               : std::pair(taken(first - size + width), taken(first + width));
+  return {found.first, std::max(found.first, found.second)};
 }
 
 const StateEntry* StateLayout::find(std::string_view name) const {

@@ -110,8 +110,18 @@ struct Loop {
 // dtype. Addresses, in elements: A: a.offset + Σ … + r * a_row + Σ depth_d * a_step_d; B the same with c * 1; C with r
 // * c_row + c. `columns` is a multiple of the target's lanes: B and C have that many, whatever the result needs.
 struct Tile {
+  // Steps i of a depth loop for which first + step * i lies in [0, size) are taken, the others left out: their terms
+  // are products with padding.
+  struct Bound {
+    Affine first;
+    std::int64_t step = 1;  // not 0
+    std::int64_t size = 0;
+    // The steps that are taken, of `extent`, where `first` has this value: from .first to before .second.
+    std::pair<std::int64_t, std::int64_t> steps(std::int64_t first, std::int64_t extent) const;
+  };
   struct Depth {
     std::int64_t extent = 1, a_step = 0, b_step = 0;
+    std::optional<Bound> within;
   };
   DType dtype = DType::f32;
   int rows = 1;

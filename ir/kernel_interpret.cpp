@@ -360,6 +360,11 @@ class Interpreter {
 
   void tile(const Tile& t) { t.dtype == DType::f32 ? run_tile<float>(t) : run_tile<double>(t); }
 
+  std::pair<std::int64_t, std::int64_t> steps(const Tile::Depth& depth) const {
+    if (!depth.within) return {0, depth.extent};
+    return depth.within->steps(index(depth.within->first), depth.extent);
+  }
+
   template <class T>
   void run_tile(const Tile& t) {
     const std::int64_t a = index(t.a_base), b = index(t.b_base), c = index(t.c_base);
@@ -377,7 +382,8 @@ class Interpreter {
   void depth(const Tile& t, std::size_t level, const T* a, const T* b, T* totals) const {
     if (level < t.depth.size()) {
       const Tile::Depth& d = t.depth[level];
-      for (std::int64_t i = 0; i < d.extent; ++i) depth<T>(t, level + 1, a + i * d.a_step, b + i * d.b_step, totals);
+      const auto [begin, end] = steps(d);
+      for (std::int64_t i = begin; i < end; ++i) depth<T>(t, level + 1, a + i * d.a_step, b + i * d.b_step, totals);
       return;
     }
     for (int r = 0; r < t.rows; ++r) {
@@ -402,7 +408,8 @@ class Interpreter {
   void watch_depth(const Tile& t, std::size_t level, std::int64_t a, std::int64_t b) {
     if (level < t.depth.size()) {
       const Tile::Depth& d = t.depth[level];
-      for (std::int64_t i = 0; i < d.extent; ++i) watch_depth(t, level + 1, a + i * d.a_step, b + i * d.b_step);
+      const auto [begin, end] = steps(d);
+      for (std::int64_t i = begin; i < end; ++i) watch_depth(t, level + 1, a + i * d.a_step, b + i * d.b_step);
       return;
     }
     for (int row = 0; row < t.rows; ++row) read_by_watch(t.a, a + row * t.a_row);

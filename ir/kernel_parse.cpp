@@ -79,6 +79,7 @@ class Parser {
   void operands(Instr& instr);
   Instr store();
   Instr loop();
+  Tile::Bound bound();
   Instr tile();
   Accumulator accumulator();
   Access access(DType type);
@@ -635,6 +636,18 @@ Affine Parser::tile_base() {
   return base;
 }
 
+Tile::Bound Parser::bound() {
+  Tile::Bound bound;
+  expect("(");
+  index(bound.first, nullptr);
+  expect(",");
+  bound.step = integer("a step");
+  expect("of");
+  bound.size = count("a size");
+  expect(")");
+  return bound;
+}
+
 Instr Parser::tile() {
   constexpr std::int64_t kMaxTile = 1 << 16;
   Instr instr;
@@ -666,6 +679,7 @@ Instr Parser::tile() {
     expect(",");
     d.b_step = integer("a step");
     expect(")");
+    if (accept("within")) d.within = bound();
     t.depth.push_back(d);
   } while (accept(","));
   instr.tile = std::make_shared<Tile>(std::move(t));

@@ -406,8 +406,12 @@ class Printer {
     put("tile ", t.dtype, ' ', t.rows, " x ", t.columns, ' ', Index{t.c}, '[', Sum{t.c_base}, "] row ", t.c_row,
         t.accumulate ? " += " : " = ", Index{t.a}, '[', Sum{t.a_base}, "] row ", t.a_row, " * ", Index{t.b}, '[',
         Sum{t.b_base}, "] over ");
-    for (std::size_t d = 0; d < t.depth.size(); ++d)
-      put(d == 0 ? "" : ", ", t.depth[d].extent, " (", t.depth[d].a_step, ", ", t.depth[d].b_step, ')');
+    for (std::size_t d = 0; d < t.depth.size(); ++d) {
+      const Tile::Depth& depth = t.depth[d];
+      put(d == 0 ? "" : ", ", depth.extent, " (", depth.a_step, ", ", depth.b_step, ')');
+      if (depth.within)
+        put(" within (", Sum{depth.within->first}, ", ", depth.within->step, " of ", depth.within->size, ')');
+    }
     end();
   }
 

@@ -502,6 +502,10 @@ class KernelVerifier {
     bool reads = true;  // a depth of no rounds reads nothing
     for (const Tile::Depth& d : t.depth) {
       if (d.extent < 0) return fail(instr, "has the negative depth " + std::to_string(d.extent));
+      if (d.within) {
+        if (d.within->step == 0) return fail(instr, "has a bound whose step is 0");
+        range(instr, d.within->first);
+      }
       reads = reads && d.extent > 0;
       a_depth = plus(a_depth, steps(d.extent, d.a_step));
       b_depth = plus(b_depth, steps(d.extent, d.b_step));

@@ -181,15 +181,46 @@ void KernelEmitter::rarely(const Instr& instr) {
 
 void KernelEmitter::tile(const Instr& instr) {
   const Tile& t = *instr.tile;
-  auto place = [&](int buffer, const Affine& base) { return element_pointer(buffer, affine(base)); };
-  std::vector<llvm::Value*> args = {place(t.a, t.a_base), place(t.b, t.b_base), place(t.c, t.c_base), i64(t.a_row),
-                                    i64(t.c_row)};
+  llvm::Value *a = affine(t.a_base), *b = affine(t.b_base);
+  std::vector<llvm::Value*> depth;
   for (const Tile::Depth& d : t.depth) {
-    args.push_back(i64(d.extent));
-    args.push_back(i64(d.a_step));
-    args.push_back(i64(d.b_step));
+    llvm::Value* extent = i64(d.extent);
+    if (d.within) {
+      const auto [begin, end] = steps(*d.within, d.extent);
+      a = b_.CreateAdd(a, b_.CreateMul(begin, i64(d.a_step)));
+      b = b_.CreateAdd(b, b_.CreateMul(begin, i64(d.b_step)));
+      extent = b_.CreateSub(end, begin);
+    }
+    depth.insert(depth.end(), {extent, i64(d.a_step), i64(d.b_step)});
   }
+  llvm::Value* c = element_pointer(t.c, affine(t.c_base));
+  std::vector<llvm::Value*> args = {element_pointer(t.a, a), element_pointer(t.b, b), c, i64(t.a_row), i64(t.c_row)};
+  args.insert(args.end(), depth.begin(), depth.end());
+  if (!t.accumulate) ask_for_result(t, c);
   b_.CreateCall(unit_.tile(t), args);
+}
+
+// Tile::Bound::steps where the program runs; a tile of no steps has an extent of 0 or less.
+std::pair<llvm::Value*, llvm::Value*> KernelEmitter::steps(const Tile::Bound& bound, std::int64_t extent) {
+  const std::int64_t width = std::abs(bound.step);
+  llvm::Value* first = affine(bound.first);
+  auto taken = [&](llvm::Value* n) {
+    n = b_.CreateUDiv(b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, n, i64(0)), i64(width));
+    return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, n, i64(extent));
+  };
+  if (bound.step > 0)
+    return {taken(b_.CreateSub(i64(width - 1), first)), taken(b_.CreateSub(i64(bound.size + width - 1), first))};
+  return {taken(b_.CreateAdd(first, i64(width - bound.size))), taken(b_.CreateAdd(first, i64(width)))};
+}
+
+// Asks for the lines of a result that no cache holds while the tile is computed: its stores would wait for them.
+void KernelEmitter::ask_for_result(const Tile& t, llvm::Value* c) {
+  const KernelBuffer& buffer = program_.buffers[static_cast<std::size_t>(t.c)];
+  if (buffer.space == Space::worker || buffer.bytes() <= unit_.target().l2_bytes) return;
+  const std::int64_t line = kLine / byte_size(t.dtype);
+  for (std::int64_t row = 0; row < t.rows; ++row)
+    for (std::int64_t column = 0; column < t.columns; column += line)
+      prefetch(b_.CreateGEP(unit_.value_type(t.dtype), c, i64(row * t.c_row + column)), true);
 }
 
 llvm::Value* KernelEmitter::frame_field(FrameField field) {

@@ -64,6 +64,8 @@ class KernelEmitter {
   void block(const std::vector<Instr>& instructions);
   void instruction(const Instr& instr);
   void tile(const Instr& instr);
+  std::pair<llvm::Value*, llvm::Value*> steps(const Tile::Bound& bound, std::int64_t extent);
+  void ask_for_result(const Tile& tile, llvm::Value* c);
   void rarely(const Instr& instr);
   llvm::Value* view_start(const KernelBuffer& view);
   llvm::Value* buffer_pointer(int buffer);
@@ -109,6 +111,7 @@ class KernelEmitter {
   llvm::Value* further(const Accumulator& accumulator, llvm::Value* x, llvm::Value* y);  // y where one is NaN
   llvm::Value* with_nans(llvm::Value* total, llvm::Value* nans);
   void ask_ahead(const Instr& loop);
+  void prefetch(llvm::Value* place, bool written);
   void single_round(const Instr& instr, llvm::Value* at, std::vector<llvm::Value*>& totals);
   llvm::Constant* first_lanes(int lanes, std::int64_t active);
   LaneSlots spill(DType type, llvm::Value* total);

@@ -121,11 +121,14 @@ void KernelEmitter::ask_ahead(const Instr& loop) {
     llvm::Value* first = affine(a.element);
     for (std::int64_t at = 0; at < lanes_ * size; at += kLine) {
       llvm::Value* index = b_.CreateAdd(first, i64(at / size));
-      b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {unit_.pointer()},
-                         {b_.CreateGEP(unit_.stored_type(a.type), buffer_pointer(a.buffer), index),
-                          b_.getInt32(a.written), b_.getInt32(3), b_.getInt32(1)});
+      prefetch(b_.CreateGEP(unit_.stored_type(a.type), buffer_pointer(a.buffer), index), a.written);
     }
   }
+}
+
+void KernelEmitter::prefetch(llvm::Value* place, bool written) {
+  b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {unit_.pointer()},
+                     {place, b_.getInt32(written), b_.getInt32(3), b_.getInt32(1)});
 }
 
 void KernelEmitter::vector_loop(const Instr& instr) {

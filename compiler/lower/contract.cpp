@@ -137,7 +137,7 @@ class ContractionKernels {
       if (loops_.blocked)
         depth_blocks(outer);
       else if (!task_.empty)
-        inner_loops(outer, [&](Place& p) { tile(p, {}, loops_.depth, false); });
+        inner_loops(outer, [&](Place& p) { tile(p, {}, {}, loops_.depth, false); });
       if (!loops_.direct) epilogue(outer);
     });
     Kernel done = writer.finish();
@@ -205,7 +205,9 @@ class ContractionKernels {
     return at + p.first_row() * loops_.result_coefficients[task_.plan.row.variable] + p.first_lane();
   }
 
-  void tile(const Place& p, const Affine (&at)[2], const std::vector<DepthDim>& depth, bool accumulate) {
+  // `start`: of the first of these loops.
+  void tile(const Place& p, const Affine (&at)[2], const Affine& start, const std::vector<DepthDim>& depth,
+            bool accumulate) {
     const Panel &rows = rows_.panel, &lanes = lanes_[p.lane_kind];
     Tile t;
     t.dtype = type();
@@ -231,9 +233,30 @@ class ContractionKernels {
     for (const DepthDim& d : depth) {
       // The lanes operand's step is that of its own kind of panel.
       std::size_t which = static_cast<std::size_t>(&d - depth.data()) + (loops_.blocked ? loops_.cut : 0);
-      t.depth.push_back({d.extent, d.a, loops_.lane_step(lanes, which)});
+      t.depth.push_back({d.extent, d.a, loops_.lane_step(lanes, which), {}});
+      if (d.clip)
+        t.depth.back().within =
+            bound(p, *d.clip, loops_.depth_variables[which], &d == &depth.front() ? start : Affine());
     }
     w_->tile(std::move(t));
+  }
+
+  // The steps of the depth's loop over this variable, from `start` on, that lie inside of the operand.
+  Tile::Bound bound(const Place& p, const Clip& clip, std::size_t variable, const Affine& start) const {
+    const OperandFacts& facts = task_.facts[clip.access];
+    const IndexMap& map = facts.access->index[clip.dim];
+    const auto dim = std::find_if(task_.dims.k.begin(), task_.dims.k.end(),
+                                  [&](const ContractionDim& k) { return k.variable == variable; });
+    std::int64_t step = map.coefficients[variable];
+    Tile::Bound bound{affine_constant(map.offset), step, facts.shape[clip.dim]};
+    if (dim->reversed) {
+      bound.first.offset += step * (dim->extent - 1);
+      bound.step = -step;
+    }
+    for (std::size_t v = 0; v < task_.form.domain.size(); ++v)
+      bound.first = bound.first + p.variables[v].affine * map.coefficients[v];
+    bound.first = bound.first + start * bound.step;
+    return bound;
   }
 
   // The cuts of the depth in the order of the sum, all loops inside at each.
@@ -254,7 +277,7 @@ class ContractionKernels {
         Affine at[2] = {a_at + start * loops_.depth[loops_.cut].a,
                         start * loops_.lane_step(lanes_[p.lane_kind], loops_.cut)};
         for (auto& [d, v] : steps) at[1] = at[1] + v * loops_.lane_step(lanes_[p.lane_kind], d);
-        tile(p, at, depth, true);
+        tile(p, at, start, depth, true);
       });
     };
     if (whole > 1) {

@@ -89,9 +89,16 @@ class LoopPlanner : public ContractionLoops {
   }
 
   void plan_depth() {
+    // Loops stay apart where a clip leaves out more steps than a loop of its own costs.
+    constexpr double kLoop = 1.5;
+    double left_out = 0;  // by the last loop's clip, of the steps of its body
+    double inner = static_cast<double>(product(task_.dims.k));
     for (const ContractionDim& dim : task_.dims.k) {
-      DepthDim next{dim.extent, rows_.coefficients[dim.variable]};
-      bool merge = !depth.empty() && depth.back().a == next.a * next.extent;
+      DepthDim next{dim.extent, rows_.coefficients[dim.variable], task_.plan.clip(task_.facts, dim)};
+      inner /= static_cast<double>(dim.extent);
+      const double of_next = next.clip ? (1 - next.clip->taken) * inner : 0;
+      bool merge = !depth.empty() && depth.back().a == next.a * next.extent && std::max(left_out, of_next) < kLoop;
+      left_out = of_next;
       for (const Panel& lanes : lanes_) {
         std::int64_t inner = lanes.coefficients[dim.variable];
         merge = merge && lane_step(lanes, depth.size() - 1) == inner * next.extent;
@@ -99,6 +106,8 @@ class LoopPlanner : public ContractionLoops {
       if (merge) {
         depth.back().extent *= next.extent;
         depth.back().a = next.a;
+        depth.back().clip.reset();
+        left_out = 0;
         depth_variables.back() = dim.variable;
       } else {
         depth.push_back(next);

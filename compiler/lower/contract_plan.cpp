@@ -65,6 +65,44 @@ std::optional<std::size_t> OperandFacts::own_dimension(std::size_t variable, std
   return std::nullopt;
 }
 
+std::optional<Clip> ContractionPlan::clip(const OperandFacts (&operands)[2], const ContractionDim& depth) const {
+  auto stays = [&](const std::vector<ContractionDim>& outer, std::size_t variable) {
+    return std::any_of(outer.begin(), outer.end(), [&](const ContractionDim& d) { return d.variable == variable; });
+  };
+  for (std::size_t a = 0; a < 2; ++a)
+    for (std::size_t d = 0; d < operands[a].shape.size(); ++d) {
+      const IndexMap& map = operands[a].access->index[d];
+      const std::int64_t size = operands[a].shape[d], step = map.coefficients[depth.variable];
+      if (step == 0 || map.divisor != 1 || (operands[a].reach[d].low >= 0 && operands[a].reach[d].high < size))
+        continue;
+      std::vector<std::int64_t> firsts = {map.offset};  // of all tiles
+      bool same = true;
+      for (std::size_t v = 0; v < map.coefficients.size() && same; ++v) {
+        if (map.coefficients[v] == 0 || v == depth.variable) continue;
+        same = stays(outer_m, v) || stays(outer_n, v);
+        const std::size_t known = firsts.size();
+        for (std::int64_t i = 1; i < operands[a].extents[v]; ++i)
+          for (std::size_t k = 0; k < known; ++k) firsts.push_back(firsts[k] + i * map.coefficients[v]);
+      }
+      if (!same) continue;
+      std::int64_t taken = 0;
+      for (std::int64_t first : firsts) {
+        const auto [begin, end] = Tile::Bound{{}, step, size}.steps(first, depth.extent);
+        taken += end - begin;
+      }
+      return Clip{a, d,
+                  static_cast<double>(taken) / static_cast<double>(depth.extent) / static_cast<double>(firsts.size())};
+    }
+  return std::nullopt;
+}
+
+double ContractionPlan::taken(const OperandFacts (&operands)[2], const std::vector<ContractionDim>& depth) const {
+  double all = 1;
+  for (const ContractionDim& dim : depth)
+    if (const auto clipped = clip(operands, dim)) all *= clipped->taken;
+  return all;
+}
+
 namespace {
 
 // Cycles, as measured on wide cores: two fused multiply-adds and two loads a cycle, four cycles of latency.
@@ -77,7 +115,7 @@ constexpr double kFarLoad = 1;         // of a number of the rows operand with a
 // operand (of 32 registers: two, so that the next is on its way) stay in registers. A tile that spills loses half.
 std::int64_t most_rows(int vectors, const Target& target) {
   int free = target.vector_registers - vectors - (target.vector_registers >= 32 ? 2 : 1);
-  return std::min<std::int64_t>(free / vectors, 24);
+  return std::min<std::int64_t>(free / vectors, 28);
 }
 
 // A step of the depth. Panels that do not stay in the first-level cache come from the second, kFromSecond bytes a
@@ -233,22 +271,23 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
     for (const TileDim& row : tile_dims(m, operands[a]))
       for (const TileDim& lane : tile_dims(n, operands[b])) {
         if (lane.around && !lane.unfolded && operands[b].coefficients[lane.variable] != 1) continue;
+        ContractionPlan plan;
+        plan.a = a;
+        plan.b = b;
+        plan.row = row;
+        plan.lane = lane;
+        plan.outer_m = others(m, row);
+        plan.outer_n = others(n, lane);
+        const double taken = plan.taken(operands, contraction.k);
         for (int vectors = 1; vectors <= 8; ++vectors) {
           if (most_rows(vectors, target) < 1) continue;
-          ContractionPlan plan;
-          plan.a = a;
-          plan.b = b;
-          plan.row = row;
-          plan.lane = lane;
           plan.lanes = lane_blocks(lane.extent, vectors, lanes);
           std::int64_t widest = plan.lanes[0].padded / lanes;
           if (widest != vectors) continue;
           plan.rows = even_rows(row.extent, most_rows(vectors, target));
           if (!has_room(plan, dtype, target)) continue;
-          plan.outer_m = others(m, row);
-          plan.outer_n = others(n, lane);
           double outer = batch * static_cast<double>(product(plan.outer_m) * product(plan.outer_n));
-          plan.cost = outer * tile_cycles(plan, depth, lanes, target);
+          plan.cost = outer * tile_cycles(plan, depth * taken, lanes, target);
           place_lanes(plan, operands[b], batch * depth * static_cast<double>(product(n)));
           place_rows(plan, operands[a], contraction, batch * depth * static_cast<double>(product(m)));
           double results = batch * static_cast<double>(product(m) * product(n));

@@ -67,6 +67,13 @@ struct TileDim {
   }
 };
 
+// Steps of the depth that fall outside of an operand, along this dimension of it, are known for a whole tile and left
+// out.
+struct Clip {
+  std::size_t access = 0, dim = 0;
+  double taken = 1;  // of all steps, on average over all tiles
+};
+
 struct ContractionPlan {
   int a = 0, b = 1;  // accesses: broadcast rows and lanes
   std::vector<ContractionDim> outer_m, outer_n;
@@ -77,6 +84,10 @@ struct ContractionPlan {
 
   // Tiles that meet the same rows and lanes, moved: those of a convolution's kernel.
   std::int64_t taps() const { return product(outer_m) * product(outer_n); }
+  // The part of the depth's steps that is not left out.
+  double taken(const OperandFacts (&operands)[2], const std::vector<ContractionDim>& depth) const;
+  // Of the depth's loop over this variable, where nothing else moves the operand along that dimension within a tile.
+  std::optional<Clip> clip(const OperandFacts (&operands)[2], const ContractionDim& depth) const;
 };
 
 ContractionPlan plan_contraction(const Contraction& contraction, const OperandFacts (&operands)[2],

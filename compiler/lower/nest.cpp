@@ -112,6 +112,8 @@ void substitute(std::vector<Instr>& block, int variable, const Affine& by, int& 
       tile.a_base = substituted(tile.a_base, variable, by);
       tile.b_base = substituted(tile.b_base, variable, by);
       tile.c_base = substituted(tile.c_base, variable, by);
+      for (Tile::Depth& depth : tile.depth)
+        if (depth.within) depth.within->first = substituted(depth.within->first, variable, by);
       instr.tile = std::make_shared<const Tile>(std::move(tile));
     }
     substitute(instr.body, variable, by, next_value);

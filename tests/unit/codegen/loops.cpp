@@ -234,6 +234,13 @@ TEST_CASE("tiles multiply and add in the order of their depth", "[codegen]") {
             if (add) text.kernel(test::copy_loop(type, a, c, rows * (columns + 3)));
             text.kernel(head + "[7] row 37 * " + b + "[5] over 37 (1, " + panel + ")\n");
             text.kernel(head + "[0] row 1 * " + b + "[1] over 3 (200, 700), 5 (" + number(rows) + ", " + panel + ")\n");
+            for (const char* within :
+                 {"(i0 - 2, 1 of 7)", "(4*i0 - 3, 2 of 6)", "(8 - i0, -1 of 7)", "(11 - 3*i0, -3 of 5)"})
+              text.kernel("    tile " + d + " " + number(rows) + " x " + number(columns) + " " +
+                              text.output(type, 5 * rows * columns) + "[" + number(rows * columns) + "*i0] row " +
+                              panel + " = " + a + "[0] row 1 * " + b + "[1] over 3 (200, 700), 5 (" + number(rows) +
+                              ", " + panel + ") within " + within + "\n",
+                          5);
             text.kernel(head + "[0] row 11 * " + b + "[1] over 2 (9, 9000), 2 (200, 1700), 3 (20, 77), 6 (3, 50)\n");
           }
       KernelProgram program = test::parse_program(target, text.str());

@@ -81,6 +81,36 @@ TEST_CASE("tile product") {
     }
 }
 
+TEST_CASE("a tile leaves out the steps that its bounds leave out") {
+  const float nan = NAN;
+  const std::vector<float> x = {nan, nan, 1, 2, 3, 4, 5, nan, nan};
+  std::vector<float> w(24), up(40), down(40);
+  for (std::size_t i = 0; i < 24; ++i) w[i] = static_cast<float>(i % 8 + 10 * (i / 8));
+  interpret(*parse(kClipped), {.inputs = {x.data(), w.data()}, .outputs = {up.data(), down.data()}});
+  for (int row = 0; row < 5; ++row)
+    for (int column = 0; column < 8; ++column) {
+      int sum = 0;
+      for (int k = 0; k < 3; ++k)
+        if (row + k >= 1 && row + k <= 5) sum += (row + k) * (column + 10 * k);
+      CHECK(up[8 * row + column] == static_cast<float>(sum));
+      CHECK(down[8 * row + column] == static_cast<float>(sum));
+    }
+}
+
+TEST_CASE("the steps inside a bound") {
+  for (std::int64_t step : {-3, -2, -1, 1, 2, 3})
+    for (std::int64_t size = 0; size < 7; ++size)
+      for (std::int64_t extent = 0; extent < 6; ++extent)
+        for (std::int64_t first = -12; first < 16; ++first) {
+          std::vector<std::int64_t> expected, found;
+          for (std::int64_t i = 0; i < extent; ++i)
+            if (first + step * i >= 0 && first + step * i < size) expected.push_back(i);
+          const auto [begin, end] = Tile::Bound{{}, step, size}.steps(first, extent);
+          for (std::int64_t i = begin; i < end; ++i) found.push_back(i);
+          REQUIRE(found == expected);
+        }
+}
+
 TEST_CASE("a serial sum adds in order, from its start") {
   std::vector<float> x(10, 1);
   x[0] = 1e8f;

@@ -169,7 +169,7 @@ TEST_CASE("text that nests without end is refused") {
 }
 
 TEST_CASE("every prefix of a program is refused without a crash") {
-  for (const std::string& text : {kSaxpy, kSoftmax, kGather, kProduct})
+  for (const std::string& text : {kSaxpy, kSoftmax, kGather, kProduct, kClipped})
     for (std::size_t length = 0; length + 2 < text.size(); ++length) {
       Diagnostics diagnostics;
       if (parse_kernel_program(text.substr(0, length), "bad.gir", diagnostics))
@@ -186,7 +186,7 @@ TEST_CASE("mutated programs are refused, or print to a fixed point and can be ve
   };
   const std::string alphabet = "0189-+*/%@#{}[]()<>=,: \n\"ix.e_\x80";
   int parsed = 0;
-  for (const std::string& text : {kSaxpy, kSoftmax, kWindow, kGather, kProduct})
+  for (const std::string& text : {kSaxpy, kSoftmax, kWindow, kGather, kProduct, kClipped})
     for (int trial = 0; trial < 400; ++trial) {
       std::string mutant = text;
       for (std::size_t edits = 1 + random(3); edits > 0; --edits) {

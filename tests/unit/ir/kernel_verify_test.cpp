@@ -34,7 +34,7 @@ std::string verdict(const std::string& text) {
 }  // namespace
 
 TEST_CASE("the hand-written programs verify") {
-  for (const std::string& text : {kSaxpy, kSoftmax, kWindow, kGather, kProduct}) CHECK(verdict(text) == "");
+  for (const std::string& text : {kSaxpy, kSoftmax, kWindow, kGather, kProduct, kClipped}) CHECK(verdict(text) == "");
 }
 
 TEST_CASE("proven subscripts stay inside by the loops' extents") {
@@ -166,6 +166,10 @@ TEST_CASE("tiles stay inside, depth loops and all") {
         "tile: every parallel round writes the same place");
   CHECK(said("tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 1 (0, 0), 1 (0, 0), 1 (0, 0), 1 (0, 0), 1 "
              "(0, 0)") == "tile: has 5 depth loops, not 1 to 4");
+  CHECK(said("tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 3 (1, 8) within (i0 - 1, 0 of 3)") ==
+        "tile: has a bound whose step is 0");
+  CHECK(said("tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 3 (1, 8) within (i1 - 1, 1 of 3)") ==
+        "tile: i1 is not a loop around it");
   CHECK(said("loop i1 < 8 vector 8 { tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 3 (1, 8) }") ==
         "tile: stands in a vector loop");
 }

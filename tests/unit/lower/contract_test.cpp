@@ -1,4 +1,5 @@
 // Contractions: products with all kinds of dimensions, and the three products of a convolution.
+#include "compiler/lower/nest.h"
 #include "tests/unit/lower/harness.h"
 
 using gradc::testing::check_everywhere;
@@ -144,6 +145,24 @@ TEST_CASE("convolutions of many channels") {
     return %1
   })",
                1e-4, {"znver5"});
+}
+
+// A kernel's first row never meets the first row of the image, and so on: what it holds must not matter there.
+TEST_CASE("products with rows of padding are left out") {
+  auto module = gradc::testing::parse(
+      R"(func @f(data %x: f32[2,6,6,16], data %w: f32[16,16,3,3]) -> (data %y) {
+    %0 = convolution(%x, %w) {stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 1, channels_last = true} : f32[2,6,6,16]
+    return %0
+  })");
+  const gradc::testing::Run run = gradc::testing::run_both(*module, "znver5", 2);
+  gradc::testing::check_close(run, 1e-4);
+  bool clipped = false;
+  for (const gradc::Kernel& kernel : run.program.kernels)
+    gradc::visit(kernel.body, [&](const gradc::Instr& instr) {
+      for (std::size_t d = 0; instr.tile && d < instr.tile->depth.size(); ++d)
+        clipped = clipped || instr.tile->depth[d].within;
+    });
+  CHECK(clipped);
 }
 
 TEST_CASE("the weight gradient of a kernel over one channel reads the result's gradient in place") {
