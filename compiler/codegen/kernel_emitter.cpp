@@ -326,8 +326,15 @@ llvm::Value* KernelEmitter::widen(llvm::Value* v) {
 llvm::Value* KernelEmitter::repeated(llvm::Value* v) {
   const int lanes = lanes_of(v);
   if (lanes == 1 || lanes >= lanes_) return v;
+  // Low halves are picked where they stand, instead of brought together first.
+  int step = 1;
+  if (const auto* half = llvm::dyn_cast<llvm::TruncInst>(v);
+      half && half->getSrcTy()->getScalarSizeInBits() == 64 && half->getDestTy()->getScalarSizeInBits() == 32) {
+    step = 2;
+    v = b_.CreateBitCast(half->getOperand(0), unit_.vector_of(unit_.i32(), 2 * lanes));
+  }
   std::vector<int> pick(static_cast<std::size_t>(lanes_));
-  for (int l = 0; l < lanes_; ++l) pick[static_cast<std::size_t>(l)] = l / (lanes_ / lanes);
+  for (int l = 0; l < lanes_; ++l) pick[static_cast<std::size_t>(l)] = step * (l / (lanes_ / lanes));
   return b_.CreateShuffleVector(v, pick);
 }
 
