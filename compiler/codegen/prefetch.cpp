@@ -10,7 +10,8 @@
 // Only where the data is more than the L2 cache holds, and two rows of all streams fit into L1.
 //
 // Measured on a Zen 5, f32[32768,1000]: softmax 15.2 -> 10.9 ms, layer norm 11.0 -> 8.1, its gradient 19.9 -> 15.6,
-// dropout 14.9 -> 11.1; depthwise windows of 3x3 over f32[8,56,56,64] 0.53 -> 0.38, their weight gradient 0.48 -> 0.39.
+// dropout 14.9 -> 11.1 (f32[8000,4096]: 13.4 -> 9.9); depthwise windows of 3x3 over f32[8,56,56,64] 0.53 -> 0.38, their
+// weight gradient 0.48 -> 0.39.
 #include "compiler/codegen/prefetch.h"
 
 #include <algorithm>
@@ -43,7 +44,8 @@ class NextRows {
     for (const Instr* loop : loops_) collect(*loop);
     std::int64_t row = 0;
     for (const Stream& s : streams_) row += s.bytes;
-    if (2 * row > program_.target.l1_bytes || row * kernel_.parallel <= program_.target.l2_bytes) return asked;
+    if (row * kernel_.parallel <= program_.target.l2_bytes) return asked;
+    if (2 * row > program_.target.l1_bytes && !come_nearer(row)) return asked;
     for (const Stream& stream : streams_)
       if (const Instr* loop = loop_for(stream, asked)) {
         asked[loop].push_back(stream.ahead);
@@ -57,6 +59,21 @@ class NextRows {
     Ahead ahead;
     std::int64_t bytes = 0;  // of a row
   };
+
+  // Where a single loop walks rows that follow each other, what lies a part of a row ahead does as well as the next
+  // row.
+  bool come_nearer(std::int64_t row) {
+    if (loops_.size() > 1) return false;
+    std::int64_t parts = 1;
+    while (2 * row / parts > program_.target.l1_bytes) parts *= 2;
+    for (Stream& stream : streams_) {
+      const std::int64_t extent = loops_[0]->loop->extent;
+      Affine& element = stream.ahead.element;
+      if (coefficient_of(element, 0) != extent) return false;
+      element.offset -= extent - extent / parts;
+    }
+    return true;
+  }
 
   void collect(const Instr& loop) {
     for (const Instr& instr : loop.body) {
