@@ -1,10 +1,19 @@
 // The thread pool behind a context's parallel_for.
 //
-// A call's pieces are cut into chunks, and each worker has a share of neighbouring ones, the same in every call of a
-// kind: what a kernel wrote, the next finds in the cache of its own core. A share is one atomic word: the number of the
-// call, its first chunk that is left, and the end. Its owner takes from the front; who has none left takes from the end
-// of another's. The exchange fails where another call has begun meanwhile, so a worker that wakes late does nothing,
-// and a call waits only for those that took part in it.
+// A call's pieces are cut into chunks, and each of its workers has a share of neighbouring ones, the same in every call
+// of a kind: what a kernel wrote, the next finds in the cache of its own core. A small call takes as long as cache
+// lines take to travel between cores, so what a worker and its caller have to say to each other lies in two lines:
+//
+// - The caller writes a worker's mail: piece, argument and pieces, and last the word that the worker waits for, the
+//   number of the call and its chunks. Each worker's share follows from these.
+// - A worker's account is the number of the last call that somebody took chunks of this share in, with what is left of
+//   it, and how many chunks of a call the worker has run. Where the number is an older one, the share is whole.
+//
+// A share's owner takes from its front; who has none left takes from the end of another's. A chunk is taken by an
+// exchange that fails where anybody else has taken one, and never succeeds for a call that has ended, since all its
+// shares are empty or of a later number then. So a worker that comes late does nothing, even if it has read a mail that
+// is half overwritten: what it read is that of the call wherever a chunk of the call was left to take afterwards. The
+// call has ended when the workers have run all chunks together, and it waits only for those that took part in it.
 //
 // A system that wakes a thread on the CPU of who wakes it can leave both there, each in the other's way, while another
 // CPU idles. So a worker that finds itself on the CPU of the caller, or of a worker before it, moves away, to any of
@@ -32,6 +41,9 @@ namespace {
 
 constexpr std::int64_t kMostChunks = 0xffff;    // of all workers together
 constexpr std::chrono::microseconds kSpin{60};  // a little over the serial stretch between two kernels of a step
+constexpr std::size_t kLine = 128;              // what one core takes from another at once: a cache line, or a pair
+constexpr std::uint32_t kFirstCall = 0xffffff00U;
+constexpr std::uint32_t kRenewal = 1U << 20U;  // calls
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -44,35 +56,60 @@ void relax() {
 // Polls `ready` for kSpin; whether it came true.
 template <class Ready>
 bool spin_until(Ready ready) {
-  const auto end = std::chrono::steady_clock::now() + kSpin;
-  do {
+  std::chrono::steady_clock::time_point end;
+  for (bool first = true;; first = false) {
     for (int i = 0; i < 32; ++i) {
       if (ready()) return true;
       relax();
     }
-  } while (std::chrono::steady_clock::now() < end);
-  return ready();
+    const auto now = std::chrono::steady_clock::now();
+    if (first) end = now + kSpin;
+    if (now >= end) return ready();
+  }
 }
 
-// The chunks of a call that one worker is to take, or what is left of them.
-struct Share {
-  std::uint32_t call;
-  std::uint16_t begin, end;
+std::uint64_t word(std::uint32_t call, std::int64_t high, std::int64_t low) {
+  return std::uint64_t{call} << 32 | static_cast<std::uint64_t>(high) << 16 | static_cast<std::uint64_t>(low);
+}
+std::uint32_t call_of(std::uint64_t word) { return static_cast<std::uint32_t>(word >> 32); }
+std::int64_t high_of(std::uint64_t word) { return static_cast<std::int64_t>(word >> 16 & 0xffff); }
+std::int64_t low_of(std::uint64_t word) { return static_cast<std::int64_t>(word & 0xffff); }
 
-  explicit Share(std::uint64_t word)
-      : call(static_cast<std::uint32_t>(word >> 32)),
-        begin(static_cast<std::uint16_t>(word >> 16)),
-        end(static_cast<std::uint16_t>(word)) {}
-  Share(std::uint32_t of, std::int64_t first, std::int64_t last)
-      : call(of), begin(static_cast<std::uint16_t>(first)), end(static_cast<std::uint16_t>(last)) {}
+struct Call {
+  std::uint32_t number;
+  std::int64_t chunks;  // [0, chunks), cut evenly into shares of `workers` workers, at least one each
+  std::int64_t workers;
+  gradc_piece piece;
+  void* argument;
+  std::int64_t pieces;
 
-  std::uint64_t word() const { return std::uint64_t{call} << 32 | std::uint64_t{begin} << 16 | std::uint64_t{end}; }
-  bool empty() const { return begin >= end; }
+  std::int64_t share(std::int64_t worker) const { return chunks * worker / workers; }  // where it begins
+  void run(std::int64_t chunk, std::int64_t worker) const {
+    for (std::int64_t i = pieces * chunk / chunks, last = pieces * (chunk + 1) / chunks; i < last; ++i)
+      piece(argument, i, worker);
+  }
 };
 
-struct alignas(64) Slot {
-  std::atomic<std::uint64_t> share{0};
-  std::atomic<int> cpu{-1};  // where its worker last was when a call came
+// What the caller writes and the worker reads.
+struct alignas(kLine) Mail {
+  std::atomic<std::uint64_t> call{word(kFirstCall, 0, 0)};  // number, 0, chunks; written last
+  std::atomic<gradc_piece> piece{nullptr};
+  std::atomic<void*> argument{nullptr};
+  std::atomic<std::int64_t> pieces{0};
+  std::atomic<bool> asleep{false};  // written by the worker
+};
+
+// What the worker writes and others read.
+struct alignas(kLine) Account {
+  std::atomic<std::uint64_t> left{word(kFirstCall, 0, 0)};  // call, first chunk that is left, end
+  std::atomic<std::uint64_t> done{word(kFirstCall, 0, 0)};  // call, 0, chunks that this worker has run
+  std::atomic<int> cpu{-1};                                 // where the worker last was when a call came
+};
+
+struct Slot {
+  Mail mail;
+  Account account;
+  std::condition_variable work_came;
 };
 
 #if defined(__linux__)
@@ -87,7 +124,7 @@ class Places {
     if (!known_) return;
     cpu_set_t free = allowed_;
     for (std::size_t i = 0; i < worker; ++i) {
-      const int taken = slots[i].cpu.load(std::memory_order_relaxed);
+      const int taken = slots[i].account.cpu.load(std::memory_order_relaxed);
       if (taken >= 0 && taken < CPU_SETSIZE) CPU_CLR(taken, &free);
     }
     if (CPU_COUNT(&free) > 0) sched_setaffinity(0, sizeof free, &free);
@@ -112,139 +149,167 @@ thread_local std::int64_t current_worker = 0;
 }  // namespace
 
 struct ThreadPool::Shared {
-  // The call at hand. Written only while no share has chunks left.
-  std::atomic<gradc_piece> piece{nullptr};
-  std::atomic<void*> argument{nullptr};
-  std::atomic<std::int64_t> pieces{0}, chunks{0};
+  const Places places;      // of the thread that made the pool
+  std::vector<Slot> slots;  // of the workers, the calling thread's first
 
-  const Places places;                               // of the thread that made the pool
-  std::vector<Slot> slots;                           // of the workers, the calling thread's first
-  alignas(64) std::atomic<std::uint32_t> number{0};  // of the last call
-  alignas(64) std::atomic<std::int64_t> done{0};     // chunks of this call
-  alignas(64) std::atomic<int> sleeping{0};
+  std::mutex calls;                   // one call at a time
+  std::uint32_t number = kFirstCall;  // of the last call
+
   std::atomic<bool> caller_sleeps{false}, stop{false};
-
-  std::mutex calls;  // one call at a time
   std::mutex sleep;
-  std::condition_variable work_came, call_ended;
+  std::condition_variable call_ended;
   std::vector<std::thread> threads;
 
   explicit Shared(int workers) : slots(static_cast<std::size_t>(workers)) {}
 
   ~Shared() {
     stop.store(true);
-    {
-      const std::lock_guard lock(sleep);
-    }
-    work_came.notify_all();
+    { const std::lock_guard lock(sleep); }
+    for (Slot& slot : slots) slot.work_came.notify_all();
     for (std::thread& thread : threads) thread.join();
   }
 
-  // Takes a chunk of `owner`'s share, from its front or its end, and runs it; false where none is left.
-  bool take_of(std::size_t owner, bool front, std::int64_t worker) {
-    std::atomic<std::uint64_t>& slot = slots[owner].share;
-    std::uint64_t seen = slot.load(std::memory_order_acquire);
+  Slot& slot(std::int64_t worker) { return slots[static_cast<std::size_t>(worker)]; }
+
+  // Takes a chunk of `owner`'s share, from its front or its end; -1 where none is left.
+  std::int64_t take(const Call& call, std::int64_t owner, bool front) {
+    std::atomic<std::uint64_t>& left = slot(owner).account.left;
+    std::uint64_t seen = left.load(std::memory_order_acquire);
     for (;;) {
-      const Share share(seen);
-      if (share.empty()) return false;
-      const auto run = piece.load(std::memory_order_acquire);
-      void* const with = argument.load(std::memory_order_acquire);
-      const std::int64_t all = pieces.load(std::memory_order_acquire);
-      const std::int64_t needed = chunks.load(std::memory_order_acquire);
-      const Share left =
-          front ? Share(share.call, share.begin + 1, share.end) : Share(share.call, share.begin, share.end - 1);
-      if (!slot.compare_exchange_weak(seen, left.word(), std::memory_order_acq_rel, std::memory_order_acquire))
-        continue;
-      const std::int64_t chunk = front ? share.begin : left.end;
-      for (std::int64_t i = all * chunk / needed, last = all * (chunk + 1) / needed; i < last; ++i)
-        run(with, i, worker);
-      if (done.fetch_add(1) + 1 == needed && caller_sleeps.load()) {
-        {
-          const std::lock_guard lock(sleep);
-        }
-        call_ended.notify_one();
+      std::int64_t begin = high_of(seen), end = low_of(seen);
+      if (call_of(seen) != call.number) {
+        if (static_cast<std::int32_t>(call_of(seen) - call.number) > 0) return -1;
+        begin = call.share(owner);
+        end = call.share(owner + 1);
       }
-      return true;
+      if (begin >= end) return -1;
+      const std::int64_t chunk = front ? begin++ : --end;
+      if (left.compare_exchange_weak(seen, word(call.number, begin, end), std::memory_order_acq_rel,
+                                     std::memory_order_acquire))
+        return chunk;
     }
   }
 
-  // Runs chunks until none is left: those of its own share, then others'.
-  void work(std::int64_t worker) {
-    const auto own = static_cast<std::size_t>(worker);
-    while (take_of(own, true, worker)) {
-    }
-    for (std::size_t i = 1; i < slots.size(); ++i)
-      while (take_of((own + i) % slots.size(), false, worker)) {
+  // Runs chunks until none is left: those of its own share, then others'. `ran`: how many it has run before.
+  void work(const Call& call, std::int64_t worker, std::int64_t ran) {
+    std::atomic<std::uint64_t>& done = slot(worker).account.done;
+    for (std::int64_t i = 0; i < call.workers; ++i) {
+      const std::int64_t owner = (worker + i) % call.workers;
+      for (std::int64_t chunk; (chunk = take(call, owner, i == 0)) >= 0;) {
+        call.run(chunk, worker);
+        done.store(word(call.number, 0, ++ran));
       }
+    }
+  }
+
+  bool ended(const Call& call) const {
+    std::int64_t ran = 0;
+    for (std::int64_t w = 0; w < call.workers; ++w) {
+      const std::uint64_t done = slots[static_cast<std::size_t>(w)].account.done.load();
+      if (call_of(done) == call.number) ran += low_of(done);
+    }
+    return ran == call.chunks;
   }
 
   void stay_apart(std::size_t worker) {
     const int here = Places::here();
-    slots[worker].cpu.store(here, std::memory_order_relaxed);
+    slots[worker].account.cpu.store(here, std::memory_order_relaxed);
     for (std::size_t i = 0; i < worker; ++i) {
-      if (here < 0 || slots[i].cpu.load(std::memory_order_relaxed) != here) continue;
+      if (here < 0 || slots[i].account.cpu.load(std::memory_order_relaxed) != here) continue;
       places.leave(slots, worker);
-      slots[worker].cpu.store(Places::here(), std::memory_order_relaxed);
+      slots[worker].account.cpu.store(Places::here(), std::memory_order_relaxed);
       return;
     }
+  }
+
+  Call read(const Mail& mail) const {
+    const std::uint64_t came = mail.call.load(std::memory_order_acquire);
+    const std::int64_t chunks = low_of(came);
+    return {call_of(came),
+            chunks,
+            std::min(chunks, static_cast<std::int64_t>(slots.size())),
+            mail.piece.load(std::memory_order_relaxed),
+            mail.argument.load(std::memory_order_relaxed),
+            mail.pieces.load(std::memory_order_relaxed)};
   }
 
   void serve(std::int64_t worker) {
     current_pool = this;
     current_worker = worker;
-    std::uint32_t served = 0;
-    const auto ready = [&] { return number.load() != served || stop.load(); };
-    while (!stop.load()) {
-      served = number.load();
-      stay_apart(static_cast<std::size_t>(worker));
-      work(worker);
-      if (spin_until(ready)) continue;
-      std::unique_lock lock(sleep);
-      sleeping.fetch_add(1);
-      work_came.wait(lock, ready);
-      sleeping.fetch_sub(1);
-    }
-  }
-
-  void publish(gradc_piece run, void* with, std::int64_t count) {
-    const std::int64_t needed = std::min(count, kMostChunks);
-    slots[0].cpu.store(Places::here(), std::memory_order_relaxed);
-    piece.store(run, std::memory_order_release);
-    argument.store(with, std::memory_order_release);
-    pieces.store(count, std::memory_order_release);
-    chunks.store(needed, std::memory_order_release);
-    done.store(0, std::memory_order_relaxed);
-    const std::uint32_t call = number.load(std::memory_order_relaxed) + 1U;
-    const auto workers = static_cast<std::int64_t>(slots.size());
-    for (std::int64_t w = 0; w < workers; ++w)
-      slots[static_cast<std::size_t>(w)].share.store(
-          Share(call, needed * w / workers, needed * (w + 1) / workers).word(), std::memory_order_release);
-    number.store(call);
-    if (sleeping.load() > 0) {
-      {
-        const std::lock_guard lock(sleep);
+    Mail& mail = slot(worker).mail;
+    std::uint32_t served = kFirstCall;
+    const auto ready = [&] { return call_of(mail.call.load(std::memory_order_acquire)) != served || stop.load(); };
+    for (;;) {
+      if (!spin_until(ready)) {
+        std::unique_lock lock(sleep);
+        mail.asleep.store(true);
+        slot(worker).work_came.wait(lock, ready);
+        mail.asleep.store(false);
       }
-      work_came.notify_all();
+      if (stop.load()) return;
+      const Call call = read(mail);
+      served = call.number;
+      work(call, worker, 0);
+      if (caller_sleeps.load()) {
+        { const std::lock_guard lock(sleep); }
+        call_ended.notify_one();
+      }
+      stay_apart(static_cast<std::size_t>(worker));
     }
   }
 
-  void call(gradc_piece run, void* with, std::int64_t count) {
+  // An account that nobody wrote for half of all numbers would be one of a later call.
+  void renew_accounts() {
+    for (Slot& slot : slots) {
+      slot.account.left.store(word(number, 0, 0), std::memory_order_relaxed);
+      slot.account.done.store(word(number, 0, 0), std::memory_order_relaxed);
+    }
+  }
+
+  // Tells the workers of a call whose first chunk the caller has taken.
+  void publish(const Call& call) {
+    Account& own = slots[0].account;
+    own.cpu.store(Places::here(), std::memory_order_relaxed);
+    own.left.store(word(call.number, 1, call.share(1)), std::memory_order_relaxed);
+    for (std::int64_t w = 1; w < call.workers; ++w) {
+      Mail& mail = slot(w).mail;
+      mail.piece.store(call.piece, std::memory_order_relaxed);
+      mail.argument.store(call.argument, std::memory_order_relaxed);
+      mail.pieces.store(call.pieces, std::memory_order_relaxed);
+      mail.call.store(word(call.number, 0, call.chunks));
+    }
+    for (std::int64_t w = 1; w < call.workers; ++w) {
+      if (!slot(w).mail.asleep.load()) continue;
+      { const std::lock_guard lock(sleep); }
+      slot(w).work_came.notify_one();
+    }
+  }
+
+  void share(gradc_piece piece, void* argument, std::int64_t pieces) {
+    if (number % kRenewal == 0) renew_accounts();
+    const std::int64_t chunks = std::min(pieces, kMostChunks);
+    const Call call{++number, chunks,   std::min(chunks, static_cast<std::int64_t>(slots.size())),
+                    piece,    argument, pieces};
+    publish(call);
+    call.run(0, 0);
+    slots[0].account.done.store(word(call.number, 0, 1));
+    work(call, 0, 1);
+    const auto ready = [&] { return ended(call); };
+    if (spin_until(ready)) return;
+    std::unique_lock lock(sleep);
+    caller_sleeps.store(true);
+    call_ended.wait(lock, ready);
+    caller_sleeps.store(false);
+  }
+
+  void call(gradc_piece piece, void* argument, std::int64_t pieces) {
     const std::lock_guard one(calls);
     const void* const outer_pool = std::exchange(current_pool, this);
     const std::int64_t outer_worker = std::exchange(current_worker, 0);
-    if (count == 1 || threads.empty()) {
-      for (std::int64_t i = 0; i < count; ++i) run(with, i, 0);
+    if (pieces == 1 || threads.empty()) {
+      for (std::int64_t i = 0; i < pieces; ++i) piece(argument, i, 0);
     } else {
-      publish(run, with, count);
-      work(0);
-      const std::int64_t needed = chunks.load(std::memory_order_relaxed);
-      const auto ended = [&] { return done.load() == needed; };
-      if (!spin_until(ended)) {
-        std::unique_lock lock(sleep);
-        caller_sleeps.store(true);
-        call_ended.wait(lock, ended);
-        caller_sleeps.store(false);
-      }
+      share(piece, argument, pieces);
     }
     current_pool = outer_pool;
     current_worker = outer_worker;

@@ -28,6 +28,7 @@ class EntryEmitter {
     return b_.CreateLoad(type->getElementType(which), b_.CreateStructGEP(type, of, which));
   }
   void fill_frame();
+  llvm::Value* wanted_pieces();
   void statements(const std::vector<Statement>& list);
   void statement(const Statement& statement);
   void tell(std::int64_t kernel, bool end);
@@ -51,71 +52,30 @@ class EntryEmitter {
   llvm::Value* frame_ = nullptr;
 };
 
-// What a parallel_for hands to each piece.
-llvm::StructType* job_type(Unit& unit) {  // kernel, frame, extent, pieces
-  return llvm::StructType::get(unit.context(), {unit.pointer(), unit.pointer(), unit.i64(), unit.i64()});
-}
-
 llvm::StructType* context_type(Unit& unit) {  // gradc_context
   return llvm::StructType::get(unit.context(), {unit.pointer(), unit.pointer(), unit.i64()});
 }
 
-// void piece(job*, i64 piece, i64 worker): rounds [extent * piece / pieces, extent * (piece + 1) / pieces) of a kernel.
-llvm::Function* piece_function(Unit& unit) {
-  if (llvm::Function* known = unit.module().getFunction("piece")) return known;
+llvm::Value* pieces_of(Unit& unit, Builder& b, llvm::Value* frame, std::int64_t most) {
+  llvm::Value* wanted =
+      b.CreateLoad(unit.i64(), b.CreateStructGEP(unit.frame(), frame, static_cast<unsigned>(FrameField::pieces)));
+  return b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, wanted, b.getInt64(static_cast<std::uint64_t>(most)));
+}
+
+// void piece(frame*, i64 piece, i64 worker): rounds [extent * piece / pieces, extent * (piece + 1) / pieces) of a
+// kernel. What it needs to know is code, or in the frame: another core finds nothing new to read.
+llvm::Function* piece_function(Unit& unit, const Kernel& kernel, llvm::Function* function, std::int64_t most) {
   Builder b(unit.context());
   auto* type = llvm::FunctionType::get(b.getVoidTy(), {unit.pointer(), unit.i64(), unit.i64()}, false);
-  llvm::Function* f = unit.function(type, llvm::GlobalValue::InternalLinkage, "piece");
+  llvm::Function* f =
+      unit.function(type, llvm::GlobalValue::InternalLinkage, "piece." + std::string(function->getName()));
   b.SetInsertPoint(llvm::BasicBlock::Create(unit.context(), "entry", f));
-  llvm::StructType* job = job_type(unit);
-  auto field = [&](unsigned i) {
-    return b.CreateLoad(job->getElementType(i), b.CreateStructGEP(job, f->getArg(0), i));
-  };
-  llvm::Value *kernel = field(0), *frame = field(1), *extent = field(2), *pieces = field(3);
+  llvm::Value *frame = f->getArg(0), *extent = b.getInt64(static_cast<std::uint64_t>(kernel.parallel));
+  llvm::Value* pieces = pieces_of(unit, b, frame, most);
   auto cut = [&](llvm::Value* piece) { return b.CreateUDiv(b.CreateMul(extent, piece), pieces); };
   llvm::Value* begin = cut(f->getArg(1));
   llvm::Value* end = cut(b.CreateAdd(f->getArg(1), b.getInt64(1)));
-  b.CreateCall(unit.kernel_type(), kernel, {frame, begin, end, f->getArg(2)});
-  b.CreateRetVoid();
-  return f;
-}
-
-// void launch(kernel, frame, context*, i64 extent, i64 most_pieces)
-llvm::Function* launch_function(Unit& unit) {
-  if (llvm::Function* known = unit.module().getFunction("launch")) return known;
-  llvm::Function* piece = piece_function(unit);
-  Builder b(unit.context());
-  auto* type = llvm::FunctionType::get(b.getVoidTy(),
-                                       {unit.pointer(), unit.pointer(), unit.pointer(), unit.i64(), unit.i64()}, false);
-  llvm::Function* f = unit.function(type, llvm::GlobalValue::InternalLinkage, "launch");
-  f->addFnAttr(llvm::Attribute::NoInline);
-  llvm::Value *kernel = f->getArg(0), *frame = f->getArg(1), *context = f->getArg(2), *extent = f->getArg(3);
-  auto new_block = [&](const char* name) { return llvm::BasicBlock::Create(unit.context(), name, f); };
-  llvm::BasicBlock *entry = new_block("entry"), *asked = new_block("context"), *pool = new_block("pool"),
-                   *serial = new_block("serial");
-  llvm::StructType *job = job_type(unit), *shape = context_type(unit);
-  b.SetInsertPoint(entry);
-  llvm::Value* memory = b.CreateAlloca(job);
-  b.CreateCondBr(b.CreateIsNull(context), serial, asked);
-
-  b.SetInsertPoint(asked);
-  auto field = [&](unsigned i) { return b.CreateLoad(shape->getElementType(i), b.CreateStructGEP(shape, context, i)); };
-  llvm::Value *parallel_for = field(0), *workers = field(2);
-  llvm::Value* several = b.CreateAnd(b.CreateIsNotNull(parallel_for), b.CreateICmpSGT(workers, b.getInt64(1)));
-  b.CreateCondBr(several, pool, serial);
-
-  b.SetInsertPoint(pool);
-  llvm::Value* wanted = b.CreateMul(workers, b.getInt64(static_cast<std::uint64_t>(kPiecesPerWorker)));
-  llvm::Value* pieces = b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, wanted, f->getArg(4));
-  llvm::Value* values[] = {kernel, frame, extent, pieces};
-  for (unsigned i = 0; i < 4; ++i) b.CreateStore(values[i], b.CreateStructGEP(job, memory, i));
-  auto* pool_type =
-      llvm::FunctionType::get(b.getVoidTy(), {unit.pointer(), unit.pointer(), unit.pointer(), unit.i64()}, false);
-  b.CreateCall(pool_type, parallel_for, {field(1), piece, memory, pieces});
-  b.CreateRetVoid();
-
-  b.SetInsertPoint(serial);
-  b.CreateCall(unit.kernel_type(), kernel, {frame, b.getInt64(0), extent, b.getInt64(0)});
+  b.CreateCall(function, {frame, begin, end, f->getArg(2)});
   b.CreateRetVoid();
   return f;
 }
@@ -224,7 +184,9 @@ void EntryEmitter::fill_frame() {
   for_each_statement(program_.entry, [&](const Statement& s) {
     if (s.kind == Statement::Kind::repeat) trips = std::max(trips, s.loop + 1);
   });
-  frame_ = b_.CreateAlloca(unit_.frame_with(static_cast<unsigned>(trips)), nullptr, "frame");
+  llvm::AllocaInst* frame = b_.CreateAlloca(unit_.frame_with(static_cast<unsigned>(trips)), nullptr, "frame");
+  frame->setAlignment(llvm::Align(64));  // a line that no other core's is written beside
+  frame_ = frame;
   llvm::Value *workspace = function_->getArg(3), *scalars = function_->getArg(4);
   llvm::Value* workers = b_.CreateGEP(b_.getInt8Ty(), workspace, i64(program_.arena_bytes));
   if (!program_.scalars.empty()) scalars = b_.CreateSelect(b_.CreateIsNull(scalars), default_scalars(), scalars);
@@ -237,6 +199,19 @@ void EntryEmitter::fill_frame() {
   set(FrameField::arena, workspace);
   set(FrameField::workers, workers);
   set(FrameField::scalars, scalars);
+  set(FrameField::pieces, wanted_pieces());
+}
+
+// Of every kernel that has work for so many: 1 where there is no pool.
+llvm::Value* EntryEmitter::wanted_pieces() {
+  llvm::StructType* type = context_type(unit_);
+  auto* serial = new llvm::GlobalVariable(unit_.module(), type, true, llvm::GlobalValue::PrivateLinkage,
+                                          llvm::Constant::getNullValue(type), "serial");
+  llvm::Value* given = function_->getArg(5);
+  llvm::Value* context = b_.CreateSelect(b_.CreateIsNull(given), serial, given);
+  llvm::Value* workers = field(2, type, context);
+  llvm::Value* several = b_.CreateAnd(b_.CreateIsNotNull(field(0, type, context)), b_.CreateICmpSGT(workers, i64(1)));
+  return b_.CreateSelect(several, b_.CreateMul(workers, i64(kPiecesPerWorker)), i64(1));
 }
 
 llvm::Constant* EntryEmitter::default_scalars() {
@@ -247,11 +222,23 @@ llvm::Constant* EntryEmitter::default_scalars() {
 void EntryEmitter::launch(const Kernel& kernel, llvm::Function* function) {
   if (kernel.parallel <= 0) return;
   std::int64_t most = std::min(kernel.parallel, kernel.work / kWorkOfPiece);
-  if (most <= 1) {
-    b_.CreateCall(function, {frame_, i64(0), i64(kernel.parallel), i64(0)});
-    return;
-  }
-  b_.CreateCall(launch_function(unit_), {function, frame_, function_->getArg(5), i64(kernel.parallel), i64(most)});
+  auto whole = [&] { b_.CreateCall(function, {frame_, i64(0), i64(kernel.parallel), i64(0)}); };
+  if (most <= 1) return whole();
+  llvm::BasicBlock *pool = new_block("pool"), *serial = new_block("serial"), *after = new_block("done");
+  llvm::Value* pieces = pieces_of(unit_, b_, frame_, most);
+  b_.CreateCondBr(b_.CreateICmpSGT(pieces, i64(1)), pool, serial);
+  b_.SetInsertPoint(pool);
+  llvm::StructType* context = context_type(unit_);
+  llvm::Value* given = function_->getArg(5);
+  auto* type =
+      llvm::FunctionType::get(b_.getVoidTy(), {unit_.pointer(), unit_.pointer(), unit_.pointer(), unit_.i64()}, false);
+  b_.CreateCall(type, field(0, context, given),
+                {field(1, context, given), piece_function(unit_, kernel, function, most), frame_, pieces});
+  b_.CreateBr(after);
+  b_.SetInsertPoint(serial);
+  whole();
+  b_.CreateBr(after);
+  b_.SetInsertPoint(after);
 }
 
 void EntryEmitter::copy(const Statement& statement) {

@@ -19,7 +19,8 @@ llvm::Value* Unit::multiply_add(Builder& b, llvm::Value* x, llvm::Value* y, llvm
 }
 
 llvm::StructType* Unit::frame_with(unsigned trips) {
-  std::vector<llvm::Type*> fields(static_cast<std::size_t>(FrameField::trips), pointer());
+  std::vector<llvm::Type*> fields(static_cast<std::size_t>(FrameField::pieces), pointer());
+  fields.push_back(i64());
   fields.push_back(llvm::ArrayType::get(i64(), trips));
   return llvm::StructType::get(context_, fields);
 }

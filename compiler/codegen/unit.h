@@ -15,9 +15,9 @@ namespace gradc::codegen {
 
 using Builder = llvm::IRBuilder<>;
 
-// Fields of the frame that an entry makes of its arguments and every kernel reads. `trips`: indices of the entry's
-// loops.
-enum class FrameField : unsigned { inputs, outputs, state, arena, workers, scalars, trips };
+// Fields of the frame that an entry makes of its arguments and every kernel reads. `pieces`: that it cuts a
+// kernel with enough work into. `trips`: indices of the entry's loops.
+enum class FrameField : unsigned { inputs, outputs, state, arena, workers, scalars, pieces, trips };
 
 class Unit {
  public:

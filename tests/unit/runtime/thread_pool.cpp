@@ -1,5 +1,7 @@
 // The pool runs every piece once, on a worker of its own, whoever calls and however often.
 #include <atomic>
+#include <chrono>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -58,16 +60,75 @@ TEST_CASE("every piece runs exactly once, no worker twice at a time") {
   }
 }
 
-TEST_CASE("many short calls in a row, awake and after sleep") {
+TEST_CASE("more pieces than a share can count") {
   ThreadPool pool(3);
-  bool right = true;
-  for (int round = 0; round < 3000; ++round) {
-    Count count(static_cast<std::size_t>(round % 5 + 1), 3);
-    call(pool, Count::piece, &count, round % 5 + 1);
-    right = right && count.all_once();
-    if (round % 1000 == 999) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  Count count(200000, 3);
+  call(pool, Count::piece, &count, 200000);
+  CHECK(count.all_once());
+}
+
+// A worker that comes late finds the call over, and what the next has begun to say of itself.
+TEST_CASE("many short calls of few and many pieces in a row, awake and after sleep") {
+  for (const int workers : {2, 3, 7}) {
+    ThreadPool pool(workers);
+    bool right = true;
+    std::uint32_t random = 1;
+    for (int round = 0; round < 3000; ++round) {
+      random = random * 1664525U + 1013904223U;
+      const std::int64_t pieces = random >> 31 ? random >> 24 & 63U : 1 + (random >> 24 & 3U);
+      const auto count = std::make_unique<Count>(static_cast<std::size_t>(pieces), workers);
+      call(pool, Count::piece, count.get(), pieces);
+      right = right && count->all_once();
+      if (round % 1000 == 999) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    CAPTURE(workers);
+    CHECK(right);
   }
-  CHECK(right);
+}
+
+namespace {
+
+// One worker waits in a piece until all others are done; these begin when it waits.
+struct Held {
+  std::int64_t worker = 0, pieces = 0;
+  std::atomic<bool> begun{false}, late{false};
+  std::atomic<std::int64_t> done{0};
+
+  template <class Ready>
+  void wait(Ready ready) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!ready()) {
+      if (late || std::chrono::steady_clock::now() > end) late = true;
+      if (late) return;
+      std::this_thread::yield();
+    }
+  }
+  static void piece(void* self, std::int64_t, std::int64_t worker) {
+    auto& held = *static_cast<Held*>(self);
+    if (worker == held.worker && !held.begun.exchange(true)) {
+      held.wait([&] { return held.done == held.pieces - 1; });
+    } else {
+      held.wait([&] { return held.begun.load(); });
+    }
+    ++held.done;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("who is held up in a piece holds up that piece alone") {
+  for (const int workers : {2, 3, 7}) {
+    ThreadPool pool(workers);
+    for (int worker = 0; worker < workers; ++worker) {
+      Held held;
+      held.worker = worker;
+      held.pieces = 64;
+      call(pool, Held::piece, &held, held.pieces);
+      CAPTURE(workers, worker);
+      CHECK(held.done == 64);
+      CHECK_FALSE(held.late);
+    }
+  }
 }
 
 TEST_CASE("a call from inside a piece stays on its worker") {
@@ -100,20 +161,24 @@ TEST_CASE("a call from inside a piece stays on its worker") {
 }
 
 TEST_CASE("several threads may call one pool") {
-  ThreadPool pool(2);
-  std::vector<std::thread> callers;
-  std::atomic<int> right{0};
-  for (int t = 0; t < 3; ++t) {
-    callers.emplace_back([&] {
-      for (int round = 0; round < 200; ++round) {
-        Count count(16, 2);
-        call(pool, Count::piece, &count, 16);
-        if (count.all_once()) ++right;
-      }
-    });
+  for (const int workers : {2, 7}) {
+    ThreadPool pool(workers);
+    std::vector<std::thread> callers;
+    std::atomic<int> right{0};
+    for (int t = 0; t < 3; ++t) {
+      callers.emplace_back([&, t] {
+        for (int round = 0; round < 200; ++round) {
+          const std::int64_t pieces = 16 * t + round % 5;
+          Count count(static_cast<std::size_t>(pieces), workers);
+          call(pool, Count::piece, &count, pieces);
+          if (count.all_once()) ++right;
+        }
+      });
+    }
+    for (std::thread& caller : callers) caller.join();
+    CAPTURE(workers);
+    CHECK(right == 600);
   }
-  for (std::thread& caller : callers) caller.join();
-  CHECK(right == 600);
 }
 
 TEST_CASE("pools come and go") {
