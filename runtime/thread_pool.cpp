@@ -15,6 +15,8 @@
 // is half overwritten: what it read is that of the call wherever a chunk of the call was left to take afterwards. The
 // call has ended when the workers have run all chunks together, and it waits only for those that took part in it.
 //
+// Where a call is faster without all this, which its habits say, the caller runs the same pieces alone.
+//
 // A system that wakes a thread on the CPU of who wakes it can leave both there, each in the other's way, while another
 // CPU idles. So a worker that finds itself on the CPU of the caller, or of a worker before it, moves away, to any of
 // those that the process may use.
@@ -27,6 +29,7 @@
 #include <utility>
 
 #include "gradc/executable.h"
+#include "runtime/habits.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -154,6 +157,7 @@ struct ThreadPool::Shared {
 
   std::mutex calls;                   // one call at a time
   std::uint32_t number = kFirstCall;  // of the last call
+  Habits habits;
 
   std::atomic<bool> caller_sleeps{false}, stop{false};
   std::mutex sleep;
@@ -164,7 +168,9 @@ struct ThreadPool::Shared {
 
   ~Shared() {
     stop.store(true);
-    { const std::lock_guard lock(sleep); }
+    {
+      const std::lock_guard lock(sleep);
+    }
     for (Slot& slot : slots) slot.work_came.notify_all();
     for (std::thread& thread : threads) thread.join();
   }
@@ -251,7 +257,9 @@ struct ThreadPool::Shared {
       served = call.number;
       work(call, worker, 0);
       if (caller_sleeps.load()) {
-        { const std::lock_guard lock(sleep); }
+        {
+          const std::lock_guard lock(sleep);
+        }
         call_ended.notify_one();
       }
       stay_apart(static_cast<std::size_t>(worker));
@@ -280,7 +288,9 @@ struct ThreadPool::Shared {
     }
     for (std::int64_t w = 1; w < call.workers; ++w) {
       if (!slot(w).mail.asleep.load()) continue;
-      { const std::lock_guard lock(sleep); }
+      {
+        const std::lock_guard lock(sleep);
+      }
       slot(w).work_came.notify_one();
     }
   }
@@ -302,27 +312,31 @@ struct ThreadPool::Shared {
     caller_sleeps.store(false);
   }
 
-  void call(gradc_piece piece, void* argument, std::int64_t pieces) {
+  static double microseconds() {
+    return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  }
+
+  void call(gradc_piece kind, gradc_piece piece, void* argument, std::int64_t pieces) {
+    if (pieces <= 0) return;
+    if (current_pool == this) {
+      const std::int64_t worker = current_worker;
+      for (std::int64_t i = 0; i < pieces; ++i) piece(argument, i, worker);
+      return;
+    }
     const std::lock_guard one(calls);
     const void* const outer_pool = std::exchange(current_pool, this);
     const std::int64_t outer_worker = std::exchange(current_worker, 0);
-    if (pieces == 1 || threads.empty()) {
-      for (std::int64_t i = 0; i < pieces; ++i) piece(argument, i, 0);
-    } else {
+    if (pieces > 1 && !threads.empty() && habits.share(kind, microseconds)) {
       share(piece, argument, pieces);
+    } else {
+      for (std::int64_t i = 0; i < pieces; ++i) piece(argument, i, 0);
     }
     current_pool = outer_pool;
     current_worker = outer_worker;
   }
 
   static void parallel_for(void* pool, gradc_piece piece, void* argument, std::int64_t pieces) {
-    if (pieces <= 0) return;
-    if (current_pool == pool) {
-      const std::int64_t worker = current_worker;
-      for (std::int64_t i = 0; i < pieces; ++i) piece(argument, i, worker);
-      return;
-    }
-    static_cast<Shared*>(pool)->call(piece, argument, pieces);
+    static_cast<Shared*>(pool)->call(piece, piece, argument, pieces);
   }
 };
 
@@ -335,5 +349,9 @@ ThreadPool::ThreadPool(int workers) : shared_(std::make_unique<Shared>(std::max(
 }
 
 ThreadPool::~ThreadPool() = default;
+
+void ThreadPool::run(gradc_piece kind, gradc_piece piece, void* argument, std::int64_t pieces) {
+  shared_->call(kind, piece, argument, pieces);
+}
 
 }  // namespace gradc::runtime

@@ -43,8 +43,7 @@ void Recorder::tell(void* self, std::int64_t kernel, std::int64_t end) {
 void Recorder::run_pieces(void* self, gradc_piece piece, void* argument, std::int64_t pieces) {
   auto& recorder = *static_cast<Recorder*>(self);
   Job job{&recorder, piece, argument};
-  const gradc_context& pool = *recorder.pool_->context();
-  pool.parallel_for(pool.pool, run_piece, &job, pieces);
+  recorder.pool_->run(piece, run_piece, &job, pieces);
 }
 
 void Recorder::run_piece(void* job, std::int64_t piece, std::int64_t worker) {

@@ -12,7 +12,8 @@
 namespace gradc::codegen {
 namespace {
 
-// Scalar operations that are worth a piece of their own: some microseconds, where a message between cores takes one.
+// Scalar operations that may be worth a piece of their own: one to some microseconds, where a message between cores
+// takes a tenth of one, or one. A pool may yet run the pieces on one thread.
 constexpr std::int64_t kWorkOfPiece = 80000;
 constexpr std::int64_t kPiecesPerWorker = 4;
 

@@ -75,7 +75,8 @@ class Block {
 
 // A pool of threads that serves the context's parallel_for. The caller is worker 0; `workers - 1` threads are started.
 // Each worker has a share of neighbouring pieces, and takes from others' when its own is done; the threads spin shortly
-// and then sleep. Several threads may call at once (one after the other is served); a call from inside a piece runs its
+// and then sleep. Calls that the caller alone is faster with (some of each kind are timed, again and again) it runs
+// alone. Several threads may call at once (one after the other is served); a call from inside a piece runs its
 // pieces one by one on the same worker. A piece must not throw. On Linux a worker on the CPU of the caller moves to
 // another that the thread which made the pool may use.
 class ThreadPool {
@@ -85,6 +86,8 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
   const gradc_context* context() const { return &context_; }
+  // As the context's parallel_for, for a piece that stands for another: what is learnt of one is known of the other.
+  void run(gradc_piece kind, gradc_piece piece, void* argument, std::int64_t pieces);
   int workers() const { return static_cast<int>(context_.workers); }
 
  private:
