@@ -244,7 +244,7 @@ struct ThreadPool::Shared {
     current_worker = worker;
     Mail& mail = slot(worker).mail;
     std::uint32_t served = kFirstCall;
-    const auto ready = [&] { return call_of(mail.call.load(std::memory_order_acquire)) != served || stop.load(); };
+    const auto ready = [&] { return call_of(mail.call.load()) != served || stop.load(); };
     for (;;) {
       if (!spin_until(ready)) {
         std::unique_lock lock(sleep);
