@@ -91,7 +91,12 @@ llvm::Function* KernelEmitter::run(llvm::GlobalValue::LinkageTypes linkage) {
   return function_;
 }
 
+// A single round is what every launch asks for: nothing is repeated.
 void KernelEmitter::parallel_loop() {
+  if (kernel_.parallel == 1) {
+    variables_[0].base = i64(0);
+    return block(kernel_.body);
+  }
   llvm::Value *begin = function_->getArg(1), *end = function_->getArg(2);
   llvm::BasicBlock *before = b_.GetInsertBlock(), *round = new_block("parallel"), *after = new_block("done");
   b_.CreateCondBr(b_.CreateICmpSLT(begin, end), round, after);
