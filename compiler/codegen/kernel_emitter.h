@@ -100,6 +100,8 @@ class KernelEmitter {
   void vector_loop(const Instr& instr);
   int vectors_at_once(const Instr& instr) const;
   void vector_rounds(const Instr& instr, int lanes, std::int64_t rounds, std::vector<llvm::Value*>& totals);
+  bool one_masked_round(const Instr& instr) const;
+  void masked_rounds(const Instr& instr, int lanes);
   void vector_tail(const Instr& instr, int lanes, std::int64_t first, std::int64_t rounds,
                    std::vector<llvm::Value*>& totals);
   void scalar_rounds(const Instr& instr, std::int64_t lane, std::int64_t first, std::int64_t rounds,

@@ -150,8 +150,12 @@ void KernelEmitter::vector_loop(const Instr& instr) {
   } else {
     std::vector<bool> outer = std::exchange(varying_, varying_values(instr));
     std::int64_t rest = loop.extent % lanes, whole = loop.extent - rest;
-    if (whole > 0) vector_rounds(instr, lanes, whole, totals);
-    if (rest > 0) vector_tail(instr, lanes, whole, rest, totals);
+    if (whole > 0 && rest > 0 && one_masked_round(instr)) {
+      masked_rounds(instr, lanes);
+    } else {
+      if (whole > 0) vector_rounds(instr, lanes, whole, totals);
+      if (rest > 0) vector_tail(instr, lanes, whole, rest, totals);
+    }
     varying_ = std::move(outer);
   }
   finish_accumulators(loop, totals);
@@ -213,6 +217,32 @@ void KernelEmitter::vector_rounds(const Instr& instr, int lanes, std::int64_t ro
   b_.SetInsertPoint(after);
   for (std::size_t k = 0; k < totals.size(); ++k)
     if (nans[k]) totals[k] = with_nans(totals[k], nans[k]);
+}
+
+// Whether the remainder runs as a round like all others, each with a mask: where a round is long, a second copy of it
+// costs more to compile than masks cost to run.
+bool KernelEmitter::one_masked_round(const Instr& instr) const {
+  return unit_.target().masks && instr.loop->accumulators.empty() && counts_blocks(instr);
+}
+
+void KernelEmitter::masked_rounds(const Instr& instr, int lanes) {
+  ensure(lanes <= 128, "codegen: the lanes of a masked round are counted in bytes");
+  llvm::BasicBlock *before = b_.GetInsertBlock(), *round = new_block("masked"), *after = new_block("after");
+  b_.CreateBr(round);
+  b_.SetInsertPoint(round);
+  llvm::PHINode* i = b_.CreatePHI(unit_.i64(), 2, "v");
+  i->addIncoming(i64(0), before);
+  llvm::Value* left =
+      b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, b_.CreateSub(i64(instr.loop->extent), i), i64(lanes));
+  const int outer = std::exchange(lanes_, lanes);
+  llvm::Value* mask = b_.CreateICmpULT(iota(b_.getInt8Ty(), 1), widen(b_.CreateTrunc(left, b_.getInt8Ty())));
+  lanes_ = outer;
+  std::vector<llvm::Value*> none;
+  vector_round(instr, lanes, i, mask, none);
+  llvm::Value* next = b_.CreateAdd(i, i64(lanes), "", true, true);
+  i->addIncoming(next, b_.GetInsertBlock());
+  b_.CreateCondBr(b_.CreateICmpULT(next, i64(instr.loop->extent)), round, after);
+  b_.SetInsertPoint(after);
 }
 
 // ---- Maxima and minima of a loop ----

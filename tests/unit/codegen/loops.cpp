@@ -27,6 +27,30 @@ TEST_CASE("vector loops do all rounds and no more", "[codegen]") {
   test::check_native(text.str());
 }
 
+TEST_CASE("long rounds that count blocks of random bits do not touch what is behind the loop", "[codegen]") {
+  test::Text text;
+  const std::string key = text.input(DType::u32, 1), x = text.input(DType::f32, 200), b = text.input(DType::u8, 200);
+  std::string round;  // a product of low halves, as of Philox
+  for (int k = 4; k < 84; k += 4)
+    round += "      %" + number(k) + " = bit_and i64 %" + number(k - 1) + ", %200\n      %" + number(k + 1) +
+             " = mul i64 %" + number(k) + ", %201\n      %" + number(k + 2) + " = shift_right i64 %" + number(k + 1) +
+             ", %202\n      %" + number(k + 3) + " = bit_xor i64 %" + number(k + 2) + ", %" + number(k + 1) + "\n";
+  for (std::int64_t n : kExtents) {
+    const std::string at = "[i1 of " + number(n) + " by 1]\n";
+    text.kernel("    %200 = constant i64 4294967295\n    %201 = constant i64 3528531795\n    %202 = constant i64 32\n" +
+                ("    %203 = constant i64 2\n    %204 = load u32 " + key) +
+                "[0 of 1 by 1]\n    %205 = convert i64 %204\n    loop i1 < " + number(n) +
+                " vector 16 {\n      %1 = index i64 i1\n      %2 = shift_right i64 %1, %203\n"
+                "      %3 = bit_xor i64 %2, %205\n" +
+                round + "      %84 = bit_xor i64 %83, %1\n      %85 = convert u32 %84\n      %86 = load f32 " + x + at +
+                "      %87 = load u8 " + b + at + "      %88 = convert f32 %87\n      %89 = add f32 %86, %88\n" +
+                "      store u32 %85 to " + text.output(DType::u32, n + 20) + at + "      store u8 %87 to " +
+                text.output(DType::u8, n + 20) + at + "      store f32 %89 to " + text.output(DType::f32, n + 20) + at +
+                "    }\n");
+  }
+  test::check_native(text.str());
+}
+
 TEST_CASE("accumulators keep their lanes", "[codegen]") {
   struct Case {
     const char* combiner;
