@@ -144,6 +144,7 @@ class KernelEmitter {
   llvm::Value* scalar(const Instr& instr);
   llvm::Value* constant(DType type, std::int64_t integer, double number);
   llvm::Value* arithmetic(const Instr& instr, std::vector<llvm::Value*>& args);
+  llvm::Value* product(llvm::Value* x, llvm::Value* y);
   llvm::Value* divide(DType type, llvm::Value* x, llvm::Value* y, bool remainder);
   llvm::Value* scale(DType type, llvm::Value* x, llvm::Value* n);
   llvm::Value* scale_by_factors(DType type, llvm::Value* x, llvm::Value* n);

@@ -3,6 +3,7 @@
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/IntrinsicsX86.h>
+#include <llvm/IR/PatternMatch.h>
 
 #include <algorithm>
 #include <utility>
@@ -52,7 +53,7 @@ llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Val
     case Opcode::sub:
       return number ? b_.CreateFSub(a[0], a[1]) : b_.CreateSub(a[0], a[1]);
     case Opcode::mul:
-      return number ? b_.CreateFMul(a[0], a[1]) : b_.CreateMul(a[0], a[1]);
+      return number ? b_.CreateFMul(a[0], a[1]) : product(a[0], a[1]);
     case Opcode::div:
       return number ? b_.CreateFDiv(a[0], a[1]) : divide(instr.type, a[0], a[1], false);
     case Opcode::rem:
@@ -99,6 +100,22 @@ llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Val
       break;
   }
   internal_error("codegen: `" + std::string(name_of(instr.op)) + "` is not an arithmetic instruction");
+}
+
+// Of integers. Random bits are a chain of products of low halves, each of which LLVM would ask for the bits that it
+// leaves 0, through all those before it: half of the time that such a kernel takes to compile. A fence between them
+// ends the search; it is no instruction, and exists for floats only.
+llvm::Value* KernelEmitter::product(llvm::Value* x, llvm::Value* y) {
+  namespace m = llvm::PatternMatch;
+  llvm::Value* result = b_.CreateMul(x, y);
+  const auto low_half = m::m_And(m::m_Value(), m::m_SpecificInt(0xffffffff));
+  if (!is_vector(x) || x->getType()->getScalarSizeInBits() != 64 || llvm::isa<llvm::Constant>(result) ||
+      !(m::match(x, low_half) || m::match(y, low_half)))
+    return result;
+  llvm::Type* floats = unit_.vector_of(b_.getDoubleTy(), lanes_of(x));
+  llvm::Value* fence =
+      b_.CreateIntrinsic(llvm::Intrinsic::arithmetic_fence, {floats}, {b_.CreateBitCast(result, floats)});
+  return b_.CreateBitCast(fence, x->getType());
 }
 
 llvm::Value* KernelEmitter::scale(DType type, llvm::Value* x, llvm::Value* n) {
