@@ -7,6 +7,7 @@
 //    kind allows it (may_join); otherwise it starts a group. A node that others read too joins where its elements are
 //    those of the group's results and no reader outside leads back into the group; it becomes one more result. Else,
 //    where it is cheap to compute from what is in memory anyway, each reader's group has its own copy of it.
+//    Numbers that follow from the region's parameters alone are one group.
 // 3. A contraction joins only a loop group whose results follow it element by element: the group is its epilogue.
 //    A reduction joins the loop or reduce group that reads it at one point for every row.
 // 4. Groups are written as fusions in an order that respects their operands. Loops and branches belong to no group; the
@@ -144,6 +145,8 @@ class Fuser {
       for (const Value* operand : node->operands) readers_[operand].push_back(node.get());
     }
     for (const Value* result : region.results) results_.insert(result);
+    for (const auto& node : region.nodes)
+      if (follows_from_parameters(node.get())) numbers_.insert(node.get());
     for (const auto& node : region.nodes) {
       Facts& f = facts_.at(node.get());
       if (f.sort != Sort::free || f.elements < kManyElements || !moves_across(f) || !is_read_often(node.get()))
@@ -217,7 +220,7 @@ class Fuser {
           join(node, c);
           return;
         }
-    if (const int c = f.sort == Sort::reduction ? find_sibling(node, direct) : -1; c >= 0)
+    if (const int c = f.sort == Sort::reduction ? find_sibling(node, direct) : find_numbers(node, direct); c >= 0)
       join(node, c);
     else if (is_made_again(node, clusters, direct))
       facts_.at(node).sort = Sort::free;
@@ -241,6 +244,29 @@ class Fuser {
         return static_cast<int>(k);
     }
     return -1;
+  }
+
+  // The cluster of numbers that follow from the region's parameters alone, as a step's corrections of its moments, for
+  // one more of them; or -1.
+  int find_numbers(const Node* node, const std::set<const Node*>& direct) const {
+    if (!is_number(node)) return -1;
+    for (const Cluster& c : clusters_)
+      if (c.kind == "loop" && c.nodes.size() < kMostNodes &&
+          std::all_of(c.nodes.begin(), c.nodes.end(), [&](const Node* n) { return is_number(n); }) &&
+          !groups_.closes_circle(node, direct, c.number))
+        return c.number;
+    return -1;
+  }
+
+  bool is_number(const Node* node) const { return numbers_.contains(node); }
+
+  // For each node behind its operands'.
+  bool follows_from_parameters(const Node* node) const {
+    const Facts& f = facts(node);
+    return (f.sort == Sort::pointwise || f.sort == Sort::free) && node->op->irregular != Irregular::gather &&
+           node->result()->type.shape.empty() &&
+           std::all_of(node->operands.begin(), node->operands.end(),
+                       [&](const Value* v) { return !v->node || is_number(v->node); });
   }
 
   // What a reduction's first operand is computed from element by element, itself included.
@@ -655,6 +681,7 @@ class Fuser {
   std::unordered_map<const Node*, Facts> facts_;
   std::unordered_map<const Value*, std::vector<const Node*>> readers_;
   std::set<const Value*> results_;
+  std::set<const Node*> numbers_;  // results without a shape that follow from the region's parameters alone
   std::vector<Cluster> clusters_;
   NodeGroups groups_;  // the clusters by their numbers
   std::vector<std::unique_ptr<Node>> old_;
