@@ -95,7 +95,7 @@ llvm::Function* KernelEmitter::run(llvm::GlobalValue::LinkageTypes linkage) {
 void KernelEmitter::parallel_loop() {
   if (kernel_.parallel == 1) {
     variables_[0].base = i64(0);
-    return block(kernel_.body);
+    return one_round();
   }
   llvm::Value *begin = function_->getArg(1), *end = function_->getArg(2);
   llvm::BasicBlock *before = b_.GetInsertBlock(), *round = new_block("parallel"), *after = new_block("done");
@@ -104,7 +104,7 @@ void KernelEmitter::parallel_loop() {
   llvm::PHINode* i = b_.CreatePHI(unit_.i64(), 2, "p");
   i->addIncoming(begin, before);
   variables_[0].base = i;
-  block(kernel_.body);
+  one_round();
   llvm::Value* next = b_.CreateAdd(i, i64(1), "", true, true);
   i->addIncoming(next, b_.GetInsertBlock());
   b_.CreateCondBr(b_.CreateICmpSLT(next, end), round, after);
@@ -135,6 +135,58 @@ void KernelEmitter::instruction(const Instr& instr) {
       note_numbers(instr);
       return define(instr.result, scalar(instr), instr.type);
   }
+}
+
+// A round of the parallel loop. Scalar code that it repeats is a function, called in each place.
+void KernelEmitter::one_round() {
+  struct Place {
+    const Chain* chain;
+    const Chain::Call* call;
+  };
+  const std::vector<Chain> chains = repeated_chains(kernel_.body);
+  std::map<std::size_t, Place> places;
+  for (const Chain& chain : chains)
+    for (const Chain::Call& call : chain.calls) places[call.begin] = {&chain, &call};
+  std::map<const Chain*, llvm::Function*> functions;
+  for (std::size_t i = 0; i < kernel_.body.size();) {
+    const auto found = places.find(i);
+    if (found == places.end()) {
+      instruction(kernel_.body[i++]);
+      continue;
+    }
+    const auto [chain, call] = found->second;
+    llvm::Function*& function = functions[chain];
+    if (!function) function = function_of(*chain);
+    std::vector<llvm::Value*> operands;
+    for (int operand : call->operands) operands.push_back(value(operand));
+    llvm::Value* result = b_.CreateCall(function, operands);
+    for (std::size_t k = i; k < i + chain->length; ++k)
+      if (kernel_.body[k].result == call->result) define(call->result, result, kernel_.body[k].type);
+    i += chain->length;
+  }
+}
+
+llvm::Function* KernelEmitter::function_of(const Chain& chain) {
+  const Chain::Call& call = chain.calls[0];
+  const std::span<const Instr> code = std::span(kernel_.body).subspan(call.begin, chain.length);
+  std::vector<llvm::Type*> parameters;
+  for (int operand : call.operands) parameters.push_back(value(operand)->getType());
+  llvm::Type* result = nullptr;
+  for (const Instr& in : code)
+    if (in.result == call.result) result = unit_.value_type(in.type);
+  llvm::Function* f = unit_.function(llvm::FunctionType::get(result, parameters, false),
+                                     llvm::GlobalValue::InternalLinkage, function_->getName().str() + ".chain");
+  f->addFnAttr(llvm::Attribute::NoInline);
+  f->setDoesNotAccessMemory();
+  const llvm::IRBuilderBase::InsertPointGuard guard(b_);
+  b_.SetInsertPoint(llvm::BasicBlock::Create(unit_.context(), "entry", f));
+  const std::vector<llvm::Value*> outside = values_;
+  for (std::size_t i = 0; i < call.operands.size(); ++i)
+    values_[static_cast<std::size_t>(call.operands[i])] = f->getArg(static_cast<unsigned>(i));
+  for (const Instr& in : code) instruction(in);
+  b_.CreateRet(value(call.result));
+  values_ = outside;
+  return f;
 }
 
 void KernelEmitter::define(int value, llvm::Value* what, DType type) {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/codegen/chains.h"
 #include "compiler/codegen/prefetch.h"
 #include "compiler/codegen/unit.h"
 
@@ -61,6 +62,8 @@ class KernelEmitter {
   // kernel_emitter.cpp
   void collect(const std::vector<Instr>& block);
   void parallel_loop();
+  void one_round();
+  llvm::Function* function_of(const Chain& chain);
   void block(const std::vector<Instr>& instructions);
   void instruction(const Instr& instr);
   void tile(const Instr& instr);

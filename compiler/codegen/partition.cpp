@@ -5,6 +5,7 @@
 #include <string>
 
 #include "compiler/codegen/build.h"
+#include "compiler/codegen/chains.h"
 #include "compiler/codegen/unit.h"
 
 namespace gradc::codegen {
@@ -49,6 +50,8 @@ std::vector<std::vector<KernelPlace>> partition(const KernelModule& module, int 
     for (std::size_t k = 0; k < module.programs[p].kernels.size(); ++k) {
       places.push_back({p, k});
       add_cost(module.programs[p].kernels[k].body, 1, costs.emplace_back());
+      for (const Chain& chain : repeated_chains(module.programs[p].kernels[k].body))
+        costs.back().instructions -= static_cast<std::int64_t>(chain.length * (chain.calls.size() - 1));
       tile_costs(module.programs[p].target, module.programs[p].kernels[k].body, of_tile);
       total += costs.back().instructions;
     }
