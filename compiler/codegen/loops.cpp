@@ -2,7 +2,8 @@
 //
 // A vector loop with accumulators runs L = Loop.lanes rounds at once, so that lane l sees rounds l, l + L, …; one
 // without runs as many as the target's vectors hold. What remains is one masked round where the target has masks, else
-// ever smaller vectors and then single rounds, each adding to the lane that its round belongs to.
+// ever smaller vectors and then single rounds, each adding to the lane that its round belongs to. Long rounds of random
+// bits are masked ones throughout, so that there is one copy of them.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 
