@@ -3,7 +3,7 @@
 // A vector loop with accumulators runs L = Loop.lanes rounds at once, so that lane l sees rounds l, l + L, …; one
 // without runs as many as the target's vectors hold. What remains is one masked round where the target has masks, else
 // ever smaller vectors and then single rounds, each adding to the lane that its round belongs to. Long rounds of random
-// bits are masked ones throughout, so that there is one copy of them.
+// bits that are few are masked ones throughout, so that there is one copy of them.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 
@@ -221,9 +221,11 @@ void KernelEmitter::vector_rounds(const Instr& instr, int lanes, std::int64_t ro
 }
 
 // Whether the remainder runs as a round like all others, each with a mask: where a round is long, a second copy of it
-// costs more to compile than masks cost to run.
+// costs more to compile than masks, a twentieth of its time, cost to run, unless it runs often.
 bool KernelEmitter::one_masked_round(const Instr& instr) const {
-  return unit_.target().masks && instr.loop->accumulators.empty() && counts_blocks(instr);
+  constexpr std::int64_t kOften = 1 << 18;  // elements
+  return unit_.target().masks && instr.loop->accumulators.empty() && counts_blocks(instr) &&
+         kernel_.parallel * instr.loop->extent < kOften;
 }
 
 void KernelEmitter::masked_rounds(const Instr& instr, int lanes) {
