@@ -58,13 +58,16 @@ double greatest(const Tensor& tensor) {
   return result;
 }
 
+// Products with padding may be left out, and with them the NaN that an infinity makes of a zero.
+bool may_leave_out(const Op& op) { return op.name.starts_with("convolution"); }
+
 void check_same(const Trial& trial, const std::vector<Tensor>& expected, const std::vector<Tensor>& actual) {
   for (std::size_t r = 0; r < expected.size(); ++r) {
     double within = tolerance(*trial.op, expected[r].type().dtype) * greatest(expected[r]);
     for (std::int64_t i = 0; i < expected[r].elements(); ++i) {
       double want = expected[r].get(i), got = actual[r].get(i);
       bool same = (std::isnan(want) && std::isnan(got)) || want == got || std::abs(want - got) <= within;
-      if (same) continue;
+      if (same || (std::isnan(want) && may_leave_out(*trial.op))) continue;
       INFO("result " << r << " element " << i);
       CHECK(got == want);
       return;
