@@ -12,7 +12,7 @@ struct KernelWork {
   // One for each addition, subtraction, multiplication, division and square root of floats outside of register tiles,
   // two an fma, as the code has them; slow sides that run rarely do not count.
   std::int64_t operations = 0;
-  std::int64_t tile_multiply_adds = 0;  // of register tiles, padding included
+  std::int64_t tile_multiply_adds = 0;  // of register tiles, padding included, also what they leave out of it
   // What must go between the kernel and memory: each element of a buffer that it reads, and each that it writes, once.
   // Workspace of a single worker does not count.
   std::int64_t read_bytes = 0, written_bytes = 0;

@@ -257,7 +257,7 @@ void KernelEmitter::tile(const Instr& instr) {
   b_.CreateCall(unit_.tile(t), args);
 }
 
-// Tile::Bound::steps where the program runs; a tile of no steps has an extent of 0 or less.
+// Tile::Bound::steps where the program runs.
 std::pair<llvm::Value*, llvm::Value*> KernelEmitter::steps(const Tile::Bound& bound, std::int64_t extent) {
   const std::int64_t width = std::abs(bound.step);
   llvm::Value* first = affine(bound.first);

@@ -66,7 +66,7 @@ std::optional<std::size_t> OperandFacts::own_dimension(std::size_t variable, std
 }
 
 std::optional<Clip> ContractionPlan::clip(const OperandFacts (&operands)[2], const ContractionDim& depth) const {
-  auto stays = [&](const std::vector<ContractionDim>& outer, std::size_t variable) {
+  auto stands_in = [](const std::vector<ContractionDim>& outer, std::size_t variable) {
     return std::any_of(outer.begin(), outer.end(), [&](const ContractionDim& d) { return d.variable == variable; });
   };
   for (std::size_t a = 0; a < 2; ++a)
@@ -75,16 +75,20 @@ std::optional<Clip> ContractionPlan::clip(const OperandFacts (&operands)[2], con
       const std::int64_t size = operands[a].shape[d], step = map.coefficients[depth.variable];
       if (step == 0 || map.divisor != 1 || (operands[a].reach[d].low >= 0 && operands[a].reach[d].high < size))
         continue;
+      constexpr std::size_t kMostFirsts = 1 << 14;      // next to nothing is left out of longer rows
       std::vector<std::int64_t> firsts = {map.offset};  // of all tiles
-      bool same = true;
+      bool same = true, few = true;
       for (std::size_t v = 0; v < map.coefficients.size() && same; ++v) {
         if (map.coefficients[v] == 0 || v == depth.variable) continue;
-        same = stays(outer_m, v) || stays(outer_n, v);
+        same = stands_in(outer_m, v) || stands_in(outer_n, v);
+        few = few && static_cast<std::size_t>(operands[a].extents[v]) <= kMostFirsts / firsts.size();
+        if (!few) continue;
         const std::size_t known = firsts.size();
         for (std::int64_t i = 1; i < operands[a].extents[v]; ++i)
           for (std::size_t k = 0; k < known; ++k) firsts.push_back(firsts[k] + i * map.coefficients[v]);
       }
       if (!same) continue;
+      if (!few) return Clip{a, d, 1};
       std::int64_t taken = 0;
       for (std::int64_t first : firsts) {
         const auto [begin, end] = Tile::Bound{{}, step, size}.steps(first, depth.extent);

@@ -307,7 +307,8 @@ void register_convolution(Registry& registry) {
   registry.add({.name = "convolution",
                 .doc =
                     "Cross-correlation of an image with a bank of kernels, zeros around the image, over any number of "
-                    "spatial dimensions. A stride that does not fit exactly leaves the rest out.",
+                    "spatial dimensions. A stride that does not fit exactly leaves the rest out. A product with one of "
+                    "the zeros may be left out, which an infinite factor would make NaN.",
                 .kind = Kind::linear,
                 .operands = {{"x", "image [N,C,spatial…]"}, {"w", "weight [O,C/groups,kernel…]"}},
                 .attributes = convolution_attributes(),
