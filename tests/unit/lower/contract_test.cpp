@@ -1,5 +1,4 @@
 // Contractions: products with all kinds of dimensions, and the three products of a convolution.
-#include "compiler/lower/nest.h"
 #include "tests/unit/lower/harness.h"
 
 using gradc::testing::check_everywhere;
@@ -147,22 +146,36 @@ TEST_CASE("convolutions of many channels") {
                1e-4, {"znver5"});
 }
 
-// A kernel's first row never meets the first row of the image, and so on: what it holds must not matter there.
-TEST_CASE("products with rows of padding are left out") {
-  auto module = gradc::testing::parse(
-      R"(func @f(data %x: f32[2,6,6,16], data %w: f32[16,16,3,3]) -> (data %y) {
-    %0 = convolution(%x, %w) {stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 1, channels_last = true} : f32[2,6,6,16]
-    return %0
-  })");
-  const gradc::testing::Run run = gradc::testing::run_both(*module, "znver5", 2);
-  gradc::testing::check_close(run, 1e-4);
-  bool clipped = false;
-  for (const gradc::Kernel& kernel : run.program.kernels)
-    gradc::visit(kernel.body, [&](const gradc::Instr& instr) {
-      for (std::size_t d = 0; instr.tile && d < instr.tile->depth.size(); ++d)
-        clipped = clipped || instr.tile->depth[d].within;
-    });
-  CHECK(clipped);
+// What a kernel holds where it meets padding alone must not matter: it is NaN there, and 0 for the expected results.
+TEST_CASE("products with padding are left out where a whole tile knows of it") {
+  struct Case {
+    std::string image, taps, nothing;  // the taps that are NaN, and the same as zeros
+    bool is_corner;                    // and not the whole first row
+  };
+  const Case cases[] = {{"2,6,6,16", "nan, nan, nan, 0, 0, 0, 0, 0, 0", "0, 0, 0, 1, 1, 1, 1, 1, 1", false},
+                        {"24,4,4,16", "nan, nan, nan, nan, 0, 0, nan, 0, 0", "0, 0, 0, 0, 1, 1, 0, 1, 1", true}};
+  for (const Case& c : cases) {
+    const std::string attributes =
+        "{stride = [1, 1], low = [1, 1], high = [1, 1], dilation = [1, 1], groups = 1, channels_last = true}";
+    const std::string image = "f32[" + c.image + "]", broadcast = ") {shape = shape[16,16,3,3], dims = [2, 3]}\n";
+    auto module = gradc::testing::parse(
+        "func @f(data %x: " + image + ", data %w: f32[16,16,3,3]) -> (data %y, data %z) {\n" +
+        "  %nan = constant() {value = dense<f32[3,3]: " + c.taps + ">}\n  %a = broadcast(%nan" + broadcast +
+        "  %zero = constant() {value = dense<f32[3,3]: " + c.nothing + ">}\n  %b = broadcast(%zero" + broadcast +
+        "  %v = add(%w, %a)\n  %u = multiply(%w, %b)\n" +  //
+        "  %y = convolution(%x, %v) " + attributes + "\n  %z = convolution(%x, %u) " + attributes +
+        "\n  return %y, %z\n}");
+    const gradc::testing::Run run = gradc::testing::run_both(*module, "znver5", 2);
+    const std::vector<std::int64_t> shape = sizes(run.got[0].type().shape);
+    for (std::int64_t i = 0; i < run.got[0].elements(); ++i) {
+      const std::int64_t column = i / shape[3] % shape[2], row = i / shape[3] / shape[2] % shape[1];
+      INFO(c.image << " row " << row << " column " << column);
+      if (row == 0 && (column == 0 || !c.is_corner))
+        REQUIRE(run.got[0].get(i) == Approx(run.expected[1].get(i)).margin(1e-4));
+      else
+        REQUIRE(std::isnan(run.got[0].get(i)));
+    }
+  }
 }
 
 TEST_CASE("the weight gradient of a kernel over one channel reads the result's gradient in place") {
