@@ -42,6 +42,10 @@ std::int64_t product(const std::vector<ContractionDim>& dims) {
   return total;
 }
 
+bool contains(const std::vector<ContractionDim>& dims, std::size_t variable) {
+  return std::any_of(dims.begin(), dims.end(), [&](const ContractionDim& dim) { return dim.variable == variable; });
+}
+
 bool sums_products(const IndexedForm& form, DType dtype) {
   return form.combiner == Combiner::sum && form.accesses.size() == 2 && is_float(dtype) &&
          is_product_of_both(form.body);

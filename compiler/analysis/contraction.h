@@ -24,6 +24,7 @@ struct Contraction {
 };
 
 std::int64_t product(const std::vector<ContractionDim>& dims);
+bool contains(const std::vector<ContractionDim>& dims, std::size_t variable);
 
 // Whether the form is a sum, of floats, over products of its two operands: each term is added by one fma.
 bool sums_products(const IndexedForm& form, DType dtype);

@@ -188,9 +188,7 @@ class LoopPlanner : public ContractionLoops {
   // second-level cache together, and would be fetched more often than the rows are then.
   void put_lanes_outside(std::vector<TileLoop>& all) const {
     auto is_outer_row = [&](const TileLoop& loop) {
-      return loop.of == TileLoop::Of::dim &&
-             std::any_of(task_.plan.outer_m.begin(), task_.plan.outer_m.end(),
-                         [&](const ContractionDim& dim) { return dim.variable == loop.dim.variable; });
+      return loop.of == TileLoop::Of::dim && contains(task_.plan.outer_m, loop.dim.variable);
     };
     const auto first = std::find_if(all.begin() + 1, all.end(), is_outer_row);
     const auto lane =

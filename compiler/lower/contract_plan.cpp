@@ -66,9 +66,6 @@ std::optional<std::size_t> OperandFacts::own_dimension(std::size_t variable, std
 }
 
 std::optional<Clip> ContractionPlan::clip(const OperandFacts (&operands)[2], const ContractionDim& depth) const {
-  auto stands_in = [](const std::vector<ContractionDim>& outer, std::size_t variable) {
-    return std::any_of(outer.begin(), outer.end(), [&](const ContractionDim& d) { return d.variable == variable; });
-  };
   for (std::size_t a = 0; a < 2; ++a)
     for (std::size_t d = 0; d < operands[a].shape.size(); ++d) {
       const IndexMap& map = operands[a].access->index[d];
@@ -80,7 +77,7 @@ std::optional<Clip> ContractionPlan::clip(const OperandFacts (&operands)[2], con
       bool same = true, few = true;
       for (std::size_t v = 0; v < map.coefficients.size() && same; ++v) {
         if (map.coefficients[v] == 0 || v == depth.variable) continue;
-        same = stands_in(outer_m, v) || stands_in(outer_n, v);
+        same = contains(outer_m, v) || contains(outer_n, v);
         few = few && static_cast<std::size_t>(operands[a].extents[v]) <= kMostFirsts / firsts.size();
         if (!few) continue;
         const std::size_t known = firsts.size();
