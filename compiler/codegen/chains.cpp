@@ -171,6 +171,9 @@ class ChainFinder {
 
 }  // namespace
 
-std::vector<Chain> repeated_chains(const std::vector<Instr>& block) { return ChainFinder(block).run(); }
+std::vector<Chain> repeated_chains(const std::vector<Instr>& block) {
+  if (block.size() < 2 * kLeast) return {};  // most kernels
+  return ChainFinder(block).run();
+}
 
 }  // namespace gradc::codegen
