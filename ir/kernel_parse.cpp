@@ -641,9 +641,9 @@ Tile::Bound Parser::bound() {
   expect("(");
   index(bound.first, nullptr);
   expect(",");
-  bound.step = integer("a step");
+  bound.step = integer("a step", -kMaxCoefficient, kMaxCoefficient);
   expect("of");
-  bound.size = count("a size");
+  bound.size = integer("a size", 0, kMaxCoefficient);
   expect(")");
   return bound;
 }
