@@ -32,6 +32,7 @@ Scalar floor_remainder(ScalarBuilder& b, Scalar x, Scalar y);
 
 // Exponentials and logarithms.
 Scalar exp(ScalarBuilder& b, Scalar x);
+Scalar exp_negative(ScalarBuilder& b, Scalar x);  // exp(x) for x <= 0 or NaN, sooner
 Scalar exp2(ScalarBuilder& b, Scalar x);
 Scalar expm1(ScalarBuilder& b, Scalar x);
 Scalar log(ScalarBuilder& b, Scalar x);

@@ -41,7 +41,7 @@ Scalar erf(ScalarBuilder& b, Scalar x) {
   const Scalar magnitude = abs(b, x);
   const Scalar saturation = b.number(x.type, f32 ? 3.95 : 5.95);  // from here on erf rounds to 1
   const Scalar bounded = b.select(magnitude > saturation, saturation, magnitude);
-  const Scalar far = 1 - exp_negative(b, b.fma(bounded, far_from_zero(b, bounded), -bounded));
+  const Scalar far = 1 - close_exp_negative(b, b.fma(bounded, far_from_zero(b, bounded), -bounded));
   const Scalar near = b.fma(magnitude, near_zero(b, magnitude * magnitude), magnitude);
   const Scalar result = b.select(magnitude > b.number(x.type, f32 ? 0.925 : 1), far, near);
   return with_sign(b, result, sign_bit(b, x));

@@ -2,6 +2,8 @@
 //
 // exp(x): n = round(x / ln 2); r = x - n ln 2 with ln 2 in two parts, the first so short that n times it is exact; then
 // exp(r) = 1 + (r + r^2 q(r)) with q a minimax polynomial (tests/golden/elementary_coefficients.sollya), scaled by 2^n.
+// Where f32 may lose half an ulp more, n = round(16 x / ln 2) / 16: a shorter polynomial, and a factor 2^(n - floor(n))
+// from a table of 16.
 #include "ir/elementary_exp.h"
 
 #include "ir/elementary.h"
@@ -50,6 +52,19 @@ ReducedExp reduce_exp(ScalarBuilder& b, Scalar x) {
 
 namespace {
 
+// Of f32, 2^x: 2^floor(n) power exp(r), |r| < ln 2 / 32 and a little, as x - n is r / ln 2.
+struct Sixteenths {
+  Scalar n, power;
+};
+Sixteenths round_to_sixteenths(ScalarBuilder& b, Scalar x, double factor) {
+  constexpr double kMagic = 0x1.8p19;  // adding it leaves the sixteenths in the low bits
+  const Scalar shifted = b.fma(x, b.number(DType::f32, factor), b.number(DType::f32, kMagic));
+  return {shifted - kMagic, b.exp2_sixteenths(bits_of(b, shifted))};
+}
+
+// q of exp(r) - 1 = r + r^2 q(r) for |r| < 0.0218: absolute error 2^-29.
+constexpr std::initializer_list<double> kShortExp = {0x1.000226p-1, 0x1.555768p-3};
+
 // exp(r) - 1 where it is to be added to 1: of f32, error 2^-28.
 Scalar beside_one(ScalarBuilder& b, Scalar r) {
   const Scalar q = r.type == DType::f32
@@ -58,29 +73,65 @@ Scalar beside_one(ScalarBuilder& b, Scalar r) {
   return b.fma(r * r, q, r);
 }
 
-}  // namespace
+constexpr double kPerLn2 = 0x1.71547652b82fep+0;
+
+// exp(x) of f32 is 2^floor(n) power exp(r), |x| at most 104.
+struct ShortlyReduced {
+  Scalar n, power, r;
+};
+ShortlyReduced reduce_shortly(ScalarBuilder& b, Scalar x) {
+  const Sixteenths rounded = round_to_sixteenths(b, x, kPerLn2);
+  const Scalar a = b.fma(-rounded.n, b.number(DType::f32, 0x1.62ep-1), x);  // exact
+  return {rounded.n, rounded.power, b.fma(-rounded.n, b.number(DType::f32, 0x1.0bfbe8p-15), a)};
+}
+
+// power exp(r).
+Scalar by_power(ScalarBuilder& b, Scalar power, Scalar r) {
+  return b.fma(power, b.fma(r * r, horner(b, r, kShortExp), r), power);
+}
 
 // r loses what rounds off; it is small against 1.
-Scalar exp_negative(ScalarBuilder& b, Scalar x) {
+Scalar exp_in_bounds(ScalarBuilder& b, Scalar x) {
   const ExpConstants k = exp_constants(x.type);
-  const Scalar bounded = at_least(b, x, k.least);
-  constexpr double kPerLn2 = 0x1.71547652b82fep+0;
-  const Rounded rounded =
-      x.type == DType::f32 ? round_product_f32(b, bounded, kPerLn2) : round_small(b, bounded * kPerLn2);
-  const Scalar n = rounded.value;
-  const Scalar a = b.fma(-n, b.number(x.type, k.ln2_high), bounded);  // exact
+  const Scalar n = (x.type == DType::f32 ? round_product_f32(b, x, kPerLn2) : round_small(b, x * kPerLn2)).value;
+  const Scalar a = b.fma(-n, b.number(x.type, k.ln2_high), x);  // exact
   const Scalar r = b.fma(-n, b.number(x.type, k.ln2_low), a);
   return b.scale(beside_one(b, r) + 1, n);
 }
 
-Scalar exp(ScalarBuilder& b, Scalar x) { return exp_negative(b, at_most(b, x, exp_constants(x.type).greatest)); }
+}  // namespace
+
+Scalar close_exp_negative(ScalarBuilder& b, Scalar x) {
+  return exp_in_bounds(b, at_least(b, x, exp_constants(x.type).least));
+}
+
+// Of f32, scaled before the last sum: a shorter chain. Of x > 0 the factor could overflow where the result does not.
+Scalar exp_negative(ScalarBuilder& b, Scalar x) {
+  const Scalar bounded = at_least(b, x, exp_constants(x.type).least);
+  if (x.type == DType::f64) return exp_in_bounds(b, bounded);
+  const ShortlyReduced e = reduce_shortly(b, bounded);
+  const Scalar factor = b.scale(e.power, e.n);
+  return b.fma(b.fma(horner(b, e.r, kShortExp), e.r, b.number(x.type, 1)), e.r * factor, factor);
+}
+
+Scalar exp(ScalarBuilder& b, Scalar x) {
+  const ExpConstants k = exp_constants(x.type);
+  const Scalar bounded = at_least(b, at_most(b, x, k.greatest), k.least);
+  if (x.type == DType::f64) return exp_in_bounds(b, bounded);
+  const ShortlyReduced e = reduce_shortly(b, bounded);
+  return b.scale(by_power(b, e.power, e.r), e.n);
+}
 
 Scalar exp2(ScalarBuilder& b, Scalar x) {
   const bool f32 = x.type == DType::f32;
   const Scalar bounded = at_least(b, at_most(b, x, f32 ? 129 : 1025), f32 ? -151 : -1076);
+  constexpr double kLn2 = 0x1.62e42fefa39efp-1;
+  if (f32) {
+    const Sixteenths rounded = round_to_sixteenths(b, bounded, 1);
+    return b.scale(by_power(b, rounded.power, (bounded - rounded.n) * kLn2), rounded.n);
+  }
   const Rounded n = round_small(b, bounded);
-  const Scalar r = (bounded - n.value) * 0x1.62e42fefa39efp-1;
-  return b.scale(beside_one(b, r) + 1, n.value);
+  return b.scale(beside_one(b, (bounded - n.value) * kLn2) + 1, n.value);
 }
 
 // 2^n e + (2^n - 1). For the greatest n, 2^n itself would overflow: one factor of 2 is kept for last.
@@ -145,7 +196,7 @@ Scalar sigmoid_f64(ScalarBuilder& b, Scalar x) {
 // With e = exp(-|x|) and g = e / (1 + e): e - e g where x < 0, 1 - g elsewhere. What g rounds off counts the less the
 // smaller e is.
 Scalar sigmoid_f32(ScalarBuilder& b, Scalar x) {
-  const Scalar e = exp_negative(b, -abs(b, x));
+  const Scalar e = close_exp_negative(b, -abs(b, x));
   const Scalar g = e / (e + 1);
   const Scalar top = b.select(x < b.number(x.type, 0), e, b.number(x.type, 1));
   return b.fma(-top, g, top);

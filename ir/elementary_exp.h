@@ -14,7 +14,7 @@ struct ReducedExp {
   Scalar r, tail;
 };
 ReducedExp reduce_exp(ScalarBuilder& b, Scalar x);
-// exp(x) for x <= 0, NaN kept.
-Scalar exp_negative(ScalarBuilder& b, Scalar x);
+// exp(x) for x <= 0 or NaN, half an ulp closer than exp_negative: for functions that lose more.
+Scalar close_exp_negative(ScalarBuilder& b, Scalar x);
 
 }  // namespace gradc::elementary

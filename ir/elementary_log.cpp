@@ -107,7 +107,7 @@ Scalar log1p(ScalarBuilder& b, Scalar x) {
 Scalar softplus(ScalarBuilder& b, Scalar x) {
   const Scalar zero = b.number(x.type, 0);
   const Scalar positive = b.select(x < zero, zero, x);  // NaN stays
-  return positive + ordinary_log1p(b, exp_negative(b, -abs(b, x)));
+  return positive + ordinary_log1p(b, close_exp_negative(b, -abs(b, x)));
 }
 
 Scalar sqrt(ScalarBuilder& b, Scalar x) { return b.sqrt(x); }

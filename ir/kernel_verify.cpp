@@ -232,6 +232,10 @@ class KernelVerifier {
       case Opcode::bitcast:
         bitcast(instr);
         break;
+      case Opcode::exp2_sixteenths:
+        if (instr.type != DType::f32) fail("exp2_sixteenths gives an f32");
+        if (takes(instr, 1)) use_as(instr, instr.args[0], DType::i32);
+        break;
       case Opcode::rarely:
       case Opcode::load:
       case Opcode::store:

@@ -52,6 +52,7 @@ std::int64_t float_operations(const Instr& instr) {
     case Opcode::div:
     case Opcode::sqrt:
     case Opcode::scale:
+    case Opcode::exp2_sixteenths:
       return 1;
     case Opcode::fma:
       return 2;

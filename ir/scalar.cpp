@@ -42,6 +42,8 @@ std::string_view name_of(Opcode op) {
       return "sqrt";
     case Opcode::scale:
       return "scale";
+    case Opcode::exp2_sixteenths:
+      return "exp2_sixteenths";
     case Opcode::bit_and:
       return "bit_and";
     case Opcode::bit_or:
@@ -153,6 +155,11 @@ Scalar ScalarBuilder::sqrt(Scalar x) {
 Scalar ScalarBuilder::scale(Scalar x, Scalar n) {
   ensure(is_float(x.type) && x.type == n.type, "scale: two floats of one dtype expected");
   return emit(Opcode::scale, x.type, std::array{x, n});
+}
+
+Scalar ScalarBuilder::exp2_sixteenths(Scalar i) {
+  ensure(i.type == DType::i32, "exp2_sixteenths: an i32 expected");
+  return emit(Opcode::exp2_sixteenths, DType::f32, std::array{i});
 }
 
 Scalar ScalarBuilder::convert(Scalar x, DType to) {
@@ -372,7 +379,7 @@ ScalarValue apply_float(const Instr& instr, std::span<const ScalarValue> args, D
     case Opcode::sqrt:
       return put<T>(std::sqrt(a));
     case Opcode::scale:
-      return put<T>(b == b ? std::ldexp(a, static_cast<int>(b)) : b);
+      return put<T>(b == b ? std::ldexp(a, static_cast<int>(std::floor(b))) : b);
     case Opcode::equal:
       return put(a == b);
     case Opcode::not_equal:
@@ -460,6 +467,8 @@ ScalarValue evaluate(const Instr& instr, std::span<const ScalarValue> args, std:
       return convert(arg_types[0], instr.type, args[0]);
     case Opcode::bitcast:
       return args[0];
+    case Opcode::exp2_sixteenths:
+      return put(kExp2Sixteenths[get<std::int32_t>(args[0]) & 15]);
     case Opcode::argument:
     case Opcode::index:
     case Opcode::rarely:

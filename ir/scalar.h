@@ -7,6 +7,7 @@
 // are false but for `not_equal`.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -31,7 +32,8 @@ enum class Opcode : std::uint8_t {
   neg,
   fma,
   sqrt,
-  scale,  // x * 2^n, rounded once; n a float that holds an integer, at most twice the greatest exponent
+  scale,            // x * 2^floor(n), rounded once; n a multiple of 1/16, at most twice the greatest exponent
+  exp2_sixteenths,  // f32: 2^(i / 16) to nearest, i the low four bits of an i32
   bit_and,
   bit_or,
   bit_xor,
@@ -57,6 +59,12 @@ enum class Opcode : std::uint8_t {
 
 std::string_view name_of(Opcode op);
 bool is_scalar(Opcode op);
+
+// What exp2_sixteenths gives.
+inline constexpr std::array<float, 16> kExp2Sixteenths = {0x1p0f,        0x1.0b5586p0f, 0x1.172b84p0f, 0x1.2387a6p0f,
+                                                          0x1.306fep0f,  0x1.3dea64p0f, 0x1.4bfdaep0f, 0x1.5ab07ep0f,
+                                                          0x1.6a09e6p0f, 0x1.7a1148p0f, 0x1.8ace54p0f, 0x1.9c4918p0f,
+                                                          0x1.ae89fap0f, 0x1.c199bep0f, 0x1.d5818ep0f, 0x1.ea4afap0f};
 
 struct Access;
 struct Loop;
@@ -108,7 +116,8 @@ class ScalarBuilder {
   Scalar select(Scalar condition, Scalar yes, Scalar no);
   Scalar fma(Scalar a, Scalar b, Scalar c);  // a * b + c
   Scalar sqrt(Scalar x);
-  Scalar scale(Scalar x, Scalar n);  // x * 2^n
+  Scalar scale(Scalar x, Scalar n);  // x * 2^floor(n)
+  Scalar exp2_sixteenths(Scalar i);  // 2^((i mod 16) / 16)
   Scalar convert(Scalar x, DType to);
   Scalar bitcast(Scalar x, DType to);
   // slow is a callable (ScalarBuilder&) -> Scalar, run where `condition` holds.

@@ -151,6 +151,8 @@ class KernelEmitter {
   llvm::Value* divide(DType type, llvm::Value* x, llvm::Value* y, bool remainder);
   llvm::Value* scale(DType type, llvm::Value* x, llvm::Value* n);
   llvm::Value* scale_by_factors(DType type, llvm::Value* x, llvm::Value* n);
+  llvm::Value* exp2_sixteenths(llvm::Value* i);
+  llvm::Value* exp2_sixteenths_in_memory(llvm::Value* i);
   llvm::Value* shift(Opcode op, DType type, llvm::Value* x, llvm::Value* count);
   llvm::Value* compare(Opcode op, DType type, llvm::Value* x, llvm::Value* y);
   llvm::Value* convert(DType from, DType to, llvm::Value* x);

@@ -6,6 +6,7 @@
 #include <llvm/IR/PatternMatch.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "compiler/codegen/kernel_emitter.h"
@@ -64,6 +65,8 @@ llvm::Value* KernelEmitter::arithmetic(const Instr& instr, std::vector<llvm::Val
       return unit_.multiply_add(b_, a[0], a[1], a[2]);
     case Opcode::scale:
       return scale(instr.type, a[0], a[1]);
+    case Opcode::exp2_sixteenths:
+      return exp2_sixteenths(a[0]);
     case Opcode::sqrt:
       return b_.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, a[0]);
     case Opcode::bit_and:
@@ -142,17 +145,18 @@ llvm::Value* KernelEmitter::scale(DType type, llvm::Value* x, llvm::Value* n) {
 }
 
 // 2^n as two factors: the first keeps a product with a number near 1 normal, so that the second rounds once. Adding
-// 1.5 * 2^fraction leaves the integer in the low bits.
+// 1.5 * 2^(fraction - 4) leaves the sixteenths in the low bits.
 llvm::Value* KernelEmitter::scale_by_factors(DType type, llvm::Value* x, llvm::Value* n) {
   const bool f32 = type == DType::f32;
-  const double magic = f32 ? 0x1.8p23 : 0x1.8p52;
+  const double magic = f32 ? 0x1.8p19 : 0x1.8p48;
   const std::int64_t bias = f32 ? 127 : 1023, fraction = f32 ? 23 : 52;
   llvm::Type* integers = f32 ? static_cast<llvm::Type*>(unit_.i32()) : unit_.i64();
   if (is_vector(x)) integers = llvm::FixedVectorType::get(integers, static_cast<unsigned>(lanes_of(x)));
   const auto number = [&](std::int64_t i) { return llvm::ConstantInt::get(integers, static_cast<std::uint64_t>(i)); };
   llvm::Value* base = llvm::ConstantFP::get(x->getType(), magic);
-  llvm::Value* whole =
+  llvm::Value* sixteenths =
       b_.CreateSub(b_.CreateBitCast(b_.CreateFAdd(n, base), integers), b_.CreateBitCast(base, integers));
+  llvm::Value* whole = b_.CreateAShr(sixteenths, number(4));
   llvm::Value* half = b_.CreateAShr(whole, number(1));
   const auto power = [&](llvm::Value* exponent) {
     return b_.CreateBitCast(b_.CreateShl(b_.CreateAdd(exponent, number(bias)), number(fraction)), x->getType());
@@ -224,6 +228,52 @@ llvm::Value* KernelEmitter::bitcast(DType from, DType to, llvm::Value* x) {
   if (to == DType::boolean) return b_.CreateICmpNE(x, llvm::Constant::getNullValue(x->getType()));
   if (from == DType::boolean) return b_.CreateZExt(x, t);
   return b_.CreateBitCast(x, t);
+}
+
+// A lookup in registers where they hold the table: one of 16 lanes, or two of 8.
+llvm::Value* KernelEmitter::exp2_sixteenths(llvm::Value* i) {
+  namespace x86 = llvm::Intrinsic;
+  const int lanes = lanes_of(i), most = unit_.target().masks ? 16 : 8;
+  if (!is_vector(i) || !(unit_.target().masks || unit_.target().vector_bytes >= 32))
+    return exp2_sixteenths_in_memory(i);
+  if (lanes > most) {
+    llvm::Value* whole = llvm::PoisonValue::get(unit_.vector_of(b_.getFloatTy(), lanes));
+    for (int l = 0; l < lanes; l += most) whole = with_lanes_at(whole, l, exp2_sixteenths(lanes_at(i, l, most)));
+    return whole;
+  }
+  const llvm::ArrayRef<float> table(kExp2Sixteenths);
+  std::vector<int> widened(static_cast<std::size_t>(most), -1);
+  std::iota(widened.begin(), widened.begin() + lanes, 0);
+  llvm::Value* index = lanes < most ? b_.CreateShuffleVector(i, widened) : i;
+  llvm::Value* found = nullptr;
+  if (most == 16) {
+    found = b_.CreateIntrinsic(x86::x86_avx512_permvar_sf_512, {},
+                               {llvm::ConstantDataVector::get(unit_.context(), table), index});
+  } else {
+    const auto half = [&](llvm::ArrayRef<float> part) {
+      return b_.CreateIntrinsic(x86::x86_avx2_permps, {},
+                                {llvm::ConstantDataVector::get(unit_.context(), part), index});
+    };
+    llvm::Value* eight = llvm::ConstantInt::get(index->getType(), 8);
+    llvm::Value* low = b_.CreateICmpEQ(b_.CreateAnd(index, eight), llvm::Constant::getNullValue(index->getType()));
+    found = b_.CreateSelect(low, half(table.take_front(8)), half(table.drop_front(8)));
+  }
+  return lanes < most ? lanes_at(found, 0, lanes) : found;
+}
+
+llvm::Value* KernelEmitter::exp2_sixteenths_in_memory(llvm::Value* i) {
+  llvm::Constant* table = unit_.exp2_sixteenths();
+  const auto look_up = [&](llvm::Value* at) {
+    llvm::Value* place = b_.CreateGEP(b_.getFloatTy(), table, b_.CreateAnd(at, b_.getInt32(15)));
+    return b_.CreateLoad(b_.getFloatTy(), place);
+  };
+  if (!is_vector(i)) return look_up(i);
+  llvm::Value* whole = llvm::PoisonValue::get(unit_.vector_of(b_.getFloatTy(), lanes_of(i)));
+  for (int l = 0; l < lanes_of(i); ++l) {
+    llvm::Value* lane = b_.getInt32(static_cast<unsigned>(l));
+    whole = b_.CreateInsertElement(whole, look_up(b_.CreateExtractElement(i, lane)), lane);
+  }
+  return whole;
 }
 
 }  // namespace gradc::codegen

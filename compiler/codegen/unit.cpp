@@ -86,4 +86,11 @@ llvm::Constant* Unit::table(const KernelBuffer& buffer) {
   return known;
 }
 
+llvm::Constant* Unit::exp2_sixteenths() {
+  if (!exp2_sixteenths_)
+    exp2_sixteenths_ =
+        bytes(reinterpret_cast<const std::byte*>(kExp2Sixteenths.data()), sizeof kExp2Sixteenths, "exp2_sixteenths");
+  return exp2_sixteenths_;
+}
+
 }  // namespace gradc::codegen

@@ -45,6 +45,7 @@ class Unit {
   llvm::Value* multiply_add(Builder& b, llvm::Value* x, llvm::Value* y, llvm::Value* sum) const;
   llvm::Constant* bytes(const std::byte* data, std::size_t size, const std::string& name);
   llvm::Constant* table(const KernelBuffer& buffer);
+  llvm::Constant* exp2_sixteenths();  // the table, in memory
   // The function of a tile's shape, made at its first use (tile.cpp).
   llvm::Function* tile(const Tile& tile);
 
@@ -54,6 +55,7 @@ class Unit {
   Target target_;
   llvm::StructType* frame_;
   std::map<const KernelBuffer*, llvm::Constant*> tables_;
+  llvm::Constant* exp2_sixteenths_ = nullptr;
   std::map<std::string, llvm::Function*> tiles_;
 };
 

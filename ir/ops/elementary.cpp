@@ -17,6 +17,16 @@ void register_exponentials(Registry& registry) {
                 .derivative = [](const Derivation& d, std::size_t, Term t) { return t * d.y(); },
                 .samples = float_samples(1)});
 
+  registry.add({.name = "exp_negative",
+                .doc = "e^x of what is 0 or less, as after subtracting a maximum.",
+                .kind = Kind::elementwise,
+                .operands = {{"x", "a float, not above 0"}},
+                .infer = same_type(Accepts::floats),
+                .body = [](ScalarBuilder& b, const Call&, Scalars x) { return elementary::exp_negative(b, x[0]); },
+                .derivative = [](const Derivation& d, std::size_t, Term t) { return t * d.y(); },
+                .internal = true,
+                .samples = float_samples(1, -4, 0)});
+
   // e^x rather than y + 1, which loses all digits of a large negative x.
   registry.add({.name = "expm1",
                 .doc = "e^x - 1, without cancellation near 0.",

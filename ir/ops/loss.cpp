@@ -46,7 +46,7 @@ Term is_label(Term logits, Term label) {
 Terms compose_cross_entropy(Builder&, const Call& call, std::span<const Term> x) {
   IntList classes = last_axis(x[0]);
   Term highest = reduce_max(x[0], classes, true), s = x[0] - highest;
-  Term normalizer = apply("log", {reduce_sum(apply("exp", {s}), classes, true)});
+  Term normalizer = apply("log", {reduce_sum(apply("exp_negative", {s}), classes, true)});
   Term picked = apply("take_along_axis", {x[0], reshape(x[1], highest.shape())}) - highest;
   if (double share = smoothing(call); share > 0)
     picked = (1 - share) * picked + share / class_count(x[0]) * reduce_sum(s, classes, true);
@@ -162,7 +162,7 @@ Types infer_huber(const Call& call) {
 //      by x: sigmoid(x) - t,  by t: -x
 
 Terms compose_binary_cross_entropy(Builder&, const Call&, std::span<const Term> x) {
-  Term decay = apply("exp", {-apply("abs", {x[0]})});
+  Term decay = apply("exp_negative", {-apply("abs", {x[0]})});
   return {apply("relu", {x[0]}) - x[0] * target_of(x) + apply("log1p", {decay})};
 }
 

@@ -18,13 +18,15 @@ Types infer_along_axis(const Call& call) {
 
 Term exp(Term x) { return apply("exp", {x}); }
 
+Term exp_negative(Term x) { return apply("exp_negative", {x}); }
+
 Term shifted(Term x, const IntList& axes) { return x - reduce_max(x, axes, true); }
 
 // ---- softmax:  y = exp(x - max) / Σ exp(x - max),  dy = y * (dx - Σ y * dx),  its own transpose ----
 
 Terms compose_softmax(Builder&, const Call& call, std::span<const Term> x) {
   IntList axes = axis_of(call);
-  Term e = exp(shifted(x[0], axes));
+  Term e = exp_negative(shifted(x[0], axes));
   return {e / reduce_sum(e, axes, true)};
 }
 
@@ -37,7 +39,7 @@ Terms softmax_derivative(const Derivation& d, std::span<const Term> t) {
 Terms compose_log_softmax(Builder&, const Call& call, std::span<const Term> x) {
   IntList axes = axis_of(call);
   Term s = shifted(x[0], axes);
-  return {s - apply("log", {reduce_sum(exp(s), axes, true)})};
+  return {s - apply("log", {reduce_sum(exp_negative(s), axes, true)})};
 }
 
 Terms log_softmax_vjp(const Derivation& d, std::span<const Term> g) {

@@ -84,13 +84,13 @@ bool compare(Opcode op, std::uint8_t* r, const T* a, const T* b) {
   }
 }
 
-// x * 2^n by two factors, of which the first keeps x, near 1, normal.
+// x * 2^floor(n) by two factors, of which the first keeps x, near 1, normal.
 template <class T>
 T scaled(T x, T n) {
   using I = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
   constexpr int kFraction = sizeof(T) == 4 ? 23 : 52;
   constexpr I kBias = sizeof(T) == 4 ? 127 : 1023;
-  const I whole = static_cast<I>(n == n ? n : T{0}), half = whole >> 1;
+  const I whole = static_cast<I>(n == n ? std::floor(n) : T{0}), half = whole >> 1;
   const auto power = [](I exponent) { return std::bit_cast<T>(static_cast<I>((exponent + kBias) << kFraction)); };
   return n == n ? x * power(half) * power(whole - half) : n;
 }
@@ -286,6 +286,9 @@ void BatchEvaluator::run_instr(const Instr& instr) {
     return;  // filled before
   } else if (instr.op == Opcode::bitcast) {
     std::memcpy(result, raw(0), kLanes * byte_size(instr.type));
+  } else if (instr.op == Opcode::exp2_sixteenths) {
+    for (int i = 0; i < kLanes; ++i)
+      static_cast<float*>(result)[i] = kExp2Sixteenths[static_cast<const std::int32_t*>(raw(0))[i] & 15];
   } else if (instr.op == Opcode::rarely) {
     auto* condition = static_cast<const std::uint8_t*>(raw(0));
     const bool any = std::any_of(condition, condition + kLanes, [](std::uint8_t c) { return c != 0; });

@@ -53,6 +53,7 @@ GRADC_REFERENCE(ceil, __builtin_ceil(x))
 GRADC_REFERENCE(trunc, __builtin_trunc(x))
 GRADC_REFERENCE(round, __builtin_nearbyint(x))
 GRADC_REFERENCE(exp, ::exp(ordinary(x)))
+GRADC_REFERENCE(exp_negative, ::exp(-__builtin_fabs(ordinary(x))))
 GRADC_REFERENCE(exp2, ::exp2(ordinary(x)))
 GRADC_REFERENCE(expm1, ::expm1(ordinary(x)))
 GRADC_REFERENCE(log, ::log(x))
@@ -72,6 +73,10 @@ GRADC_REFERENCE(erf, ::erf(x))
 // ---- f64 ----
 
 long double softplus_wide(long double x) { return fmaxl(x, 0) + log1pl(expl(-fabsl(x))) + (x != x ? x : 0); }
+Scalar exp_of_minus_magnitude(ScalarBuilder& b, Scalar x) {
+  return elementary::exp_negative(b, -elementary::abs(b, x));
+}
+long double exp_of_minus_magnitude_wide(long double x) { return expl(-fabsl(x)); }
 long double sigmoid_wide(long double x) { return (x < 0 ? expl(x) : 1) / (1 + expl(-fabsl(x))); }
 long double rsqrt_wide(long double x) { return 1 / sqrtl(x); }
 long double floor_remainder_wide(long double x, long double y) {
@@ -93,15 +98,25 @@ long double minimum_wide(long double x, long double y) {
 std::span<const Unary> unary_functions() {
 #define GRADC_UNARY(NAME, WIDE, F32, F64) {#NAME, elementary::NAME, NAME##_narrow, WIDE, F32, F64}
   static const Unary functions[] = {
-      GRADC_UNARY(floor, floorl, 0, 0),       GRADC_UNARY(ceil, ceill, 0, 0),
-      GRADC_UNARY(trunc, truncl, 0, 0),       GRADC_UNARY(round, nearbyintl, 0, 0),
-      GRADC_UNARY(exp, expl, 1.1, 1),         GRADC_UNARY(exp2, exp2l, 1.1, 1.1),
-      GRADC_UNARY(expm1, expm1l, 1.7, 1.6),   GRADC_UNARY(log, logl, 0.9, 0.9),
-      GRADC_UNARY(log1p, log1pl, 0.9, 1.5),   GRADC_UNARY(softplus, softplus_wide, 1.8, 1.8),
-      GRADC_UNARY(sqrt, sqrtl, 0.501, 0.501), GRADC_UNARY(rsqrt, rsqrt_wide, 1.6, 1.6),
-      GRADC_UNARY(sin, sinl, 1.7, 0.9),       GRADC_UNARY(cos, cosl, 1.7, 0.9),
-      GRADC_UNARY(tan, tanl, 1.6, 1.6),       GRADC_UNARY(atan, atanl, 1.6, 1.9),
-      GRADC_UNARY(tanh, tanhl, 1.4, 1.4),     GRADC_UNARY(sigmoid, sigmoid_wide, 1.9, 1.4),
+      GRADC_UNARY(floor, floorl, 0, 0),
+      GRADC_UNARY(ceil, ceill, 0, 0),
+      GRADC_UNARY(trunc, truncl, 0, 0),
+      GRADC_UNARY(round, nearbyintl, 0, 0),
+      GRADC_UNARY(exp, expl, 1.1, 1),
+      GRADC_UNARY(exp2, exp2l, 1.1, 1.1),
+      GRADC_UNARY(expm1, expm1l, 1.7, 1.6),
+      GRADC_UNARY(log, logl, 0.9, 0.9),
+      {"exp_negative", exp_of_minus_magnitude, exp_negative_narrow, exp_of_minus_magnitude_wide, 1.6, 1},
+      GRADC_UNARY(log1p, log1pl, 0.9, 1.5),
+      GRADC_UNARY(softplus, softplus_wide, 1.8, 1.8),
+      GRADC_UNARY(sqrt, sqrtl, 0.501, 0.501),
+      GRADC_UNARY(rsqrt, rsqrt_wide, 1.6, 1.6),
+      GRADC_UNARY(sin, sinl, 1.7, 0.9),
+      GRADC_UNARY(cos, cosl, 1.7, 0.9),
+      GRADC_UNARY(tan, tanl, 1.6, 1.6),
+      GRADC_UNARY(atan, atanl, 1.6, 1.9),
+      GRADC_UNARY(tanh, tanhl, 1.4, 1.4),
+      GRADC_UNARY(sigmoid, sigmoid_wide, 1.9, 1.4),
       GRADC_UNARY(erf, erfl, 1.3, 1.3),
   };
   return functions;
