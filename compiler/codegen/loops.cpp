@@ -150,6 +150,10 @@ void KernelEmitter::vector_loop(const Instr& instr) {
     single_round(instr, i64(0), totals);
   } else {
     std::vector<bool> outer = std::exchange(varying_, varying_values(instr));
+    if (counts_blocks(instr)) {
+      repeating_ = &instr.body;
+      rounds_ = rounds_of(instr);
+    }
     std::int64_t rest = loop.extent % lanes, whole = loop.extent - rest;
     if (whole > 0 && rest > 0 && one_masked_round(instr)) {
       masked_rounds(instr, lanes);
@@ -158,6 +162,7 @@ void KernelEmitter::vector_loop(const Instr& instr) {
       if (rest > 0) vector_tail(instr, lanes, whole, rest, totals);
     }
     varying_ = std::move(outer);
+    repeating_ = nullptr;
   }
   finish_accumulators(loop, totals);
 }
@@ -229,7 +234,6 @@ bool KernelEmitter::one_masked_round(const Instr& instr) const {
 }
 
 void KernelEmitter::masked_rounds(const Instr& instr, int lanes) {
-  ensure(lanes <= 128, "codegen: the lanes of a masked round are counted in bytes");
   llvm::BasicBlock *before = b_.GetInsertBlock(), *round = new_block("masked"), *after = new_block("after");
   b_.CreateBr(round);
   b_.SetInsertPoint(round);
@@ -238,7 +242,8 @@ void KernelEmitter::masked_rounds(const Instr& instr, int lanes) {
   llvm::Value* left =
       b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, b_.CreateSub(i64(instr.loop->extent), i), i64(lanes));
   const int outer = std::exchange(lanes_, lanes);
-  llvm::Value* mask = b_.CreateICmpULT(iota(b_.getInt8Ty(), 1), widen(b_.CreateTrunc(left, b_.getInt8Ty())));
+  llvm::Type* count = lanes <= 128 ? b_.getInt8Ty() : b_.getInt16Ty();
+  llvm::Value* mask = b_.CreateICmpULT(iota(count, 1), widen(b_.CreateTrunc(left, count)));
   lanes_ = outer;
   std::vector<llvm::Value*> none;
   vector_round(instr, lanes, i, mask, none);
