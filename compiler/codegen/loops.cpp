@@ -234,6 +234,7 @@ bool KernelEmitter::one_masked_round(const Instr& instr) const {
 }
 
 void KernelEmitter::masked_rounds(const Instr& instr, int lanes) {
+  ensure(lanes <= 128, "codegen: the lanes of a masked round are counted in bytes");
   llvm::BasicBlock *before = b_.GetInsertBlock(), *round = new_block("masked"), *after = new_block("after");
   b_.CreateBr(round);
   b_.SetInsertPoint(round);
@@ -242,8 +243,7 @@ void KernelEmitter::masked_rounds(const Instr& instr, int lanes) {
   llvm::Value* left =
       b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, b_.CreateSub(i64(instr.loop->extent), i), i64(lanes));
   const int outer = std::exchange(lanes_, lanes);
-  llvm::Type* count = lanes <= 128 ? b_.getInt8Ty() : b_.getInt16Ty();
-  llvm::Value* mask = b_.CreateICmpULT(iota(count, 1), widen(b_.CreateTrunc(left, count)));
+  llvm::Value* mask = b_.CreateICmpULT(iota(b_.getInt8Ty(), 1), widen(b_.CreateTrunc(left, b_.getInt8Ty())));
   lanes_ = outer;
   std::vector<llvm::Value*> none;
   vector_round(instr, lanes, i, mask, none);
