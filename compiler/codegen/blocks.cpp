@@ -4,6 +4,7 @@
 #include <llvm/IR/Constants.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "compiler/codegen/kernel_emitter.h"
@@ -78,6 +79,58 @@ llvm::Value* KernelEmitter::block_numbers(const Instr& instr) {
   llvm::Value* blocks = lanes_ == 1 ? block : b_.CreateAdd(widen(block), iota(unit_.i64(), 1));
   lanes_ = outer;
   return blocks;
+}
+
+// Which element of its block each lane is, where that is one element in all blocks: number & 3 is lane & 3.
+void KernelEmitter::note_places(const Instr& instr) {
+  const auto is = [&](int arg, std::int64_t integer) {
+    const llvm::ConstantInt* constant = constant_of(raw(instr.args[static_cast<std::size_t>(arg)]));
+    return constant && constant->getSExtValue() == integer;
+  };
+  places_.erase(instr.result);
+  chosen_.erase(instr.result);
+  if (lanes_ % kBlock != 0) return;
+  if (instr.op == Opcode::bit_and && instr.type == DType::i64 && first_number(instr.args[0]) && is(1, kBlock - 1))
+    places_[instr.result] = kEvery;
+  if (instr.op == Opcode::equal && places_.contains(instr.args[0]) && places_[instr.args[0]] == kEvery)
+    for (int place = 0; place < kBlock; ++place)
+      if (is(1, place)) places_[instr.result] = place;
+}
+
+// select(number & 3 == place, word, others), where the words belong to blocks: four of them stand one after the other,
+// as pairs first. Null for all else.
+llvm::Value* KernelEmitter::chosen_words(const Instr& instr) {
+  if (instr.op != Opcode::select || lanes_ % kBlock != 0 || lanes_ == kBlock) return nullptr;
+  const auto place = places_.find(instr.args[0]);
+  if (place == places_.end() || place->second == kEvery) return nullptr;
+  const int blocks = lanes_ / static_cast<int>(kBlock);
+  const auto word = [&](int id) -> llvm::Value* {
+    const auto* low = llvm::dyn_cast<llvm::TruncInst>(raw(id));
+    const bool half =
+        low && low->getSrcTy()->getScalarType()->isIntegerTy(64) && low->getDestTy()->getScalarType()->isIntegerTy(32);
+    return half && lanes_of(low) == blocks ? low->getOperand(0) : nullptr;
+  };
+  std::array<llvm::Value*, kBlock> words{};
+  if (const auto others = chosen_.find(instr.args[2]); others != chosen_.end())
+    words = others->second;
+  else
+    words.fill(word(instr.args[2]));
+  llvm::Value*& own = words[static_cast<std::size_t>(place->second)];
+  own = word(instr.args[1]);
+  if (!own || !words[0] || !words[1] || !words[2] || !words[3]) return nullptr;
+  chosen_[instr.result] = words;
+  const auto mixed = [&](llvm::Value* x, llvm::Value* y, int step) {
+    std::vector<int> pick;
+    for (int i = 0; i < lanes_of(x); i += step) pick.insert(pick.end(), {i, lanes_of(x) + i});
+    return b_.CreateShuffleVector(x, y, pick);
+  };
+  const auto pair = [&](llvm::Value* x, llvm::Value* y) {
+    llvm::Type* halves = unit_.vector_of(unit_.i32(), 2 * blocks);
+    return b_.CreateBitCast(mixed(b_.CreateBitCast(x, halves), b_.CreateBitCast(y, halves), 2),
+                            unit_.vector_of(unit_.i64(), blocks));
+  };
+  return b_.CreateBitCast(mixed(pair(words[0], words[1]), pair(words[2], words[3]), 1),
+                          unit_.vector_of(unit_.i32(), lanes_));
 }
 
 }  // namespace gradc::codegen

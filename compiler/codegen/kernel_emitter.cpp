@@ -116,7 +116,14 @@ llvm::BasicBlock* KernelEmitter::new_block(const char* name) {
 }
 
 void KernelEmitter::block(const std::vector<Instr>& instructions) {
-  for (const Instr& instr : instructions) instruction(instr);
+  std::size_t at = 0;
+  if (repeating_ == &instructions)
+    for (const Rounds& r : rounds_) {
+      straight(instructions, at, r.repeat.begin - at);
+      rounds(instructions, r);
+      at = r.repeat.end();
+    }
+  straight(instructions, at, instructions.size() - at);
 }
 
 void KernelEmitter::instruction(const Instr& instr) {
@@ -133,6 +140,7 @@ void KernelEmitter::instruction(const Instr& instr) {
       return rarely(instr);
     default:
       note_numbers(instr);
+      note_places(instr);
       return define(instr.result, scalar(instr), instr.type);
   }
 }

@@ -1,10 +1,11 @@
 // One kernel → one LLVM function. Values that vary along the enclosing vector loop are LLVM vectors of its lanes; all
-// others are scalars. Files: kernel_emitter.cpp (frame, blocks, tile calls), loops.cpp, transposed.cpp, scalars.cpp,
-// accesses.cpp.
+// others are scalars. Files: kernel_emitter.cpp (frame, blocks, tile calls), loops.cpp, rounds.cpp, blocks.cpp,
+// transposed.cpp, scalars.cpp, accesses.cpp.
 #pragma once
 
 #include <llvm/IR/Instructions.h>
 
+#include <array>
 #include <functional>
 #include <map>
 #include <set>
@@ -14,6 +15,7 @@
 
 #include "compiler/codegen/chains.h"
 #include "compiler/codegen/prefetch.h"
+#include "compiler/codegen/repeats.h"
 #include "compiler/codegen/unit.h"
 
 namespace gradc::codegen {
@@ -59,6 +61,13 @@ class KernelEmitter {
     std::vector<CrossedAccess> accesses;
   };
 
+  // Code of a vector loop that repeats, and what its runs read: a row for each varying operand, or null where all runs
+  // read the same.
+  struct Rounds {
+    Repeat repeat;
+    std::vector<llvm::Value*> rows;
+  };
+
   // kernel_emitter.cpp
   void collect(const std::vector<Instr>& block);
   void parallel_loop();
@@ -95,6 +104,15 @@ class KernelEmitter {
   llvm::Value* block_numbers(const Instr& instr);
   void note_numbers(const Instr& instr);
   llvm::Value* first_number(int id) const;
+  void note_places(const Instr& instr);
+  llvm::Value* chosen_words(const Instr& instr);
+
+  // rounds.cpp
+  std::vector<Rounds> rounds_of(const Instr& loop);
+  void rounds(const std::vector<Instr>& block, const Rounds& rounds);
+  void straight(const std::vector<Instr>& block, std::size_t begin, std::size_t length);
+  bool takes_what_it_gives(const std::vector<Instr>& block, const Repeat& repeat, std::size_t time) const;
+  void looped(const std::vector<Instr>& block, const Rounds& rounds, std::size_t first);
 
   // loops.cpp
   void loop(const Instr& instr);
@@ -192,11 +210,16 @@ class KernelEmitter {
   std::map<const Instr*, std::vector<Ahead>> ahead_;  // of loops
   std::vector<bool> varying_;                         // values that vary along the enclosing vector loop
   std::map<const Instr*, llvm::Value*> crossed_;      // the row of a block that stands for an access in this round
+  const std::vector<Instr>* repeating_ = nullptr;     // the body of the vector loop being emitted
+  std::vector<Rounds> rounds_;                        // of that body
   int lanes_ = 1;                                     // of the enclosing vector loop's round being emitted
   int lane_variable_ = -1;
   std::map<int, llvm::Value*> firsts_;  // values that are this number + lane; a multiple of the block
   std::set<int> multiples_;             // values that are multiples of the block
-  llvm::Value* mask_ = nullptr;         // lanes that are rounds at all; null: every one
+  static constexpr int kEvery = -1;
+  std::map<int, int> places_;  // values that are the lane's place in its block (kEvery), or whether it is this one
+  std::map<int, std::array<llvm::Value*, 4>> chosen_;  // values that are the words of blocks, by place
+  llvm::Value* mask_ = nullptr;                        // lanes that are rounds at all; null: every one
 };
 
 }  // namespace gradc::codegen

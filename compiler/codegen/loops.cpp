@@ -150,6 +150,10 @@ void KernelEmitter::vector_loop(const Instr& instr) {
     single_round(instr, i64(0), totals);
   } else {
     std::vector<bool> outer = std::exchange(varying_, varying_values(instr));
+    if (counts_blocks(instr)) {
+      repeating_ = &instr.body;
+      rounds_ = rounds_of(instr);
+    }
     std::int64_t rest = loop.extent % lanes, whole = loop.extent - rest;
     if (whole > 0 && rest > 0 && one_masked_round(instr)) {
       masked_rounds(instr, lanes);
@@ -158,6 +162,7 @@ void KernelEmitter::vector_loop(const Instr& instr) {
       if (rest > 0) vector_tail(instr, lanes, whole, rest, totals);
     }
     varying_ = std::move(outer);
+    repeating_ = nullptr;
   }
   finish_accumulators(loop, totals);
 }

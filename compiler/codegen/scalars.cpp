@@ -22,6 +22,7 @@ llvm::Value* KernelEmitter::scalar(const Instr& instr) {
     return b_.CreateAdd(widen(variable.base), iota(unit_.i64(), 1));
   }
   if (llvm::Value* blocks = block_numbers(instr)) return blocks;
+  if (llvm::Value* words = chosen_words(instr)) return words;
   std::vector<llvm::Value*> args;
   int least = lanes_, most = 1;  // of the vectors
   for (int id : instr.args) {

@@ -1,7 +1,9 @@
 // Random numbers as pure functions of key and offset: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy
 // as 1, 2, 3", SC 2011).
 #include <array>
+#include <functional>
 #include <numbers>
+#include <numeric>
 
 #include "ir/ops/entry.h"
 
@@ -47,6 +49,9 @@ IndexedForm random_bits_form(const Call& call) {
   IndexedForm form;
   form.domain = result_sizes(call);
   std::size_t rank = form.domain.size();
+  constexpr std::int64_t kLowBlocks = std::int64_t{4} << 32;  // elements whose blocks are numbered by low words alone
+  const std::int64_t elements =
+      std::accumulate(form.domain.begin(), form.domain.end(), std::int64_t{1}, std::multiplies());
   form.accesses = {{0, {constant_index(rank, 0)}}, {0, {constant_index(rank, 1)}}, {1, {}}};
   form.body = make_body({DType::u32, DType::u32, DType::i64}, [&](ScalarBuilder& b, Scalars x) {
     auto high = [&](Scalar both) { return both >> b.integer(DType::i64, 32); };
@@ -54,7 +59,8 @@ IndexedForm random_bits_form(const Call& call) {
     auto wide = [&](Scalar word) { return b.convert(word, DType::i64); };
     Scalar number = element_number(b, form.domain);
     Scalar block = number >> b.integer(DType::i64, 2), lane = number & b.integer(DType::i64, 3);
-    Words words = philox(b, {block, high(block), x[2], high(x[2])}, {wide(x[0]), wide(x[1])});
+    Scalar high_block = elements <= kLowBlocks ? b.integer(DType::i64, 0) : high(block);
+    Words words = philox(b, {block, high_block, x[2], high(x[2])}, {wide(x[0]), wide(x[1])});
     Scalar result = bits(words[3]);
     for (int i = 3; i-- > 0;)
       result = b.select(lane == b.integer(DType::i64, i), bits(words[static_cast<std::size_t>(i)]), result);

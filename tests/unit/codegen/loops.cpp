@@ -51,6 +51,61 @@ TEST_CASE("long rounds that count blocks of random bits do not touch what is beh
   test::check_native(text.str());
 }
 
+TEST_CASE("rounds that repeat with another key each are a loop of the same bits", "[codegen]") {
+  test::Text text;
+  const std::string key = text.input(DType::u32, 1);
+  for (const int rounds : {6, 7, 8, 9})
+    for (const std::int64_t n : {1, 3, 31, 64, 200, 512, 1000}) {
+      std::string before =
+          "    %900 = constant i64 4294967295\n    %901 = constant i64 3528531795\n    %902 = constant i64 3449720151\n"
+          "    %903 = constant i64 32\n    %904 = constant i64 2\n    %905 = constant i64 3\n"
+          "    %906 = constant i64 0\n    %907 = constant i64 1\n    %908 = constant i64 2654435769\n    %909 = load "
+          "u32 " +
+          key + "[0 of 1 by 1]\n    %700 = convert i64 %909\n";
+      for (int r = 1; r < rounds; ++r)
+        before += "    %" + number(700 + r) + " = add i64 %" + number(699 + r) + ", %908\n";
+      std::string body =
+          "      %1 = index i64 i1\n      %2 = shift_right i64 %1, %904\n      %3 = bit_and i64 %1, %905\n";
+      std::string words[4] = {"%2", "%908", "%700", "%901"};  // the first is the block's, the others those of all
+      int id = 10;
+      const auto instruction = [&](const std::string& what) {
+        body += "      %" + number(id) + " = " + what + "\n";
+        return "%" + number(id++);
+      };
+      for (int r = 0; r < rounds; ++r) {
+        const std::string k = ", %" + number(700 + r);
+        const std::string first =
+            instruction("mul i64 " + instruction("bit_and i64 " + words[0] + ", %900") + ", %901");
+        const std::string second =
+            instruction("mul i64 " + instruction("bit_and i64 " + words[2] + ", %900") + ", %902");
+        const auto mixed = [&](const std::string& product, const std::string& word) {
+          const std::string high = instruction("shift_right i64 " + product + ", %903");
+          return instruction("bit_xor i64 " + instruction("bit_xor i64 " + high + ", " + word) + k);
+        };
+        const std::string x = mixed(second, words[1]), y = mixed(first, words[3]);
+        words[0] = x, words[1] = second, words[2] = y, words[3] = first;
+      }
+      std::string bits[4];
+      for (int i = 0; i < 4; ++i) bits[i] = instruction("convert u32 " + words[i]);
+      std::string chosen = bits[3];
+      for (const auto& [place, constant] : {std::pair(2, "%904"), std::pair(1, "%907"), std::pair(0, "%906")})
+        chosen = instruction("select u32 " + instruction(std::string("equal bool %3, ") + constant) + ", " +
+                             bits[place] + ", " + chosen);
+      // A choice between two words, one of them in three places.
+      const std::string three =
+          instruction("select u32 " + instruction("equal bool %3, %907") + ", " + bits[0] + ", " + bits[2]);
+      const std::string at = "[i1 of " + number(n) + " by 1]\n";
+      text.kernel(before + "    loop i1 < " + number(n) + " vector 16 {\n" + body + "      store u32 " + chosen +
+                  " to " + text.output(DType::u32, n + 20) + at + "      store u32 " + three + " to " +
+                  text.output(DType::u32, n + 20) + at + "    } giving %990 = sum u32 from %909 of " + chosen +
+                  "\n    store u32 %990 to " + text.output(DType::u32, 1) + "[0 of 1 by 1]\n");
+      text.kernel(before + "    loop i1 < " + number(n) + " vector 16 {\n" + body + "      store u32 " + chosen +
+                  " to " + text.output(DType::u32, n + 20) + at + "      store u32 " + three + " to " +
+                  text.output(DType::u32, n + 20) + at + "    }\n");
+    }
+  test::check_native(text.str());
+}
+
 TEST_CASE("accumulators keep their lanes", "[codegen]") {
   struct Case {
     const char* combiner;
