@@ -21,6 +21,10 @@ namespace {
 // long ones loads ahead until registers spill.
 int unroll_of(int multiply_adds) { return multiply_adds >= 12 ? 1 : multiply_adds >= 6 ? 2 : 4; }
 
+// Zen 5 loads four numbers a cycle into general registers, two into vector registers, and moves from the first to the
+// second beside its multiply-adds.
+bool loads_numbers_apart(const Target& target) { return target.cpu == "znver5"; }
+
 class TileEmitter {
  public:
   TileEmitter(Unit& unit, const Tile& tile, llvm::Function* function)
@@ -42,7 +46,8 @@ class TileEmitter {
   Operands depth_loop(std::size_t level, Operands at);
   Operands counted(llvm::Value* rounds, Operands at, const std::function<Operands(Operands)>& body);
   Operands step(Operands at);
-  llvm::Value* opaque(llvm::Value* pointer);
+  llvm::Value* opaque(llvm::Value* value);
+  llvm::Value* number(llvm::Value* place, int row);
   llvm::Value* rows_on(llvm::Value* base, int rows);
 
   Unit& unit_;
@@ -148,11 +153,24 @@ TileEmitter::Operands TileEmitter::depth_loop(std::size_t level, Operands at) {
   return counted(b_.CreateSRem(d.extent, i64(unroll)), at, once);
 }
 
-// A pointer of which the optimiser knows nothing: strength reduction would make the rows' addresses one long chain of
-// additions through all rounds.
-llvm::Value* TileEmitter::opaque(llvm::Value* pointer) {
-  auto* type = llvm::FunctionType::get(unit_.pointer(), {unit_.pointer()}, false);
-  return b_.CreateCall(type, llvm::InlineAsm::get(type, "", "=r,0", false), {pointer});
+// A value in a general register of which the optimiser knows nothing.
+llvm::Value* TileEmitter::opaque(llvm::Value* value) {
+  auto* type = llvm::FunctionType::get(value->getType(), {value->getType()}, false);
+  return b_.CreateCall(type, llvm::InlineAsm::get(type, "", "=r,0", false), {value});
+}
+
+// A number of A in all lanes. With one vector a row, a step loads more often than it multiplies: some rows then come by
+// a general register, where loads of those have ways of their own.
+llvm::Value* TileEmitter::number(llvm::Value* place, int row) {
+  constexpr int kEach = 7;  // more often gains nothing
+  const llvm::Align align(static_cast<std::uint64_t>(byte_size(tile_.dtype)));
+  if (vectors_ > 1 || !loads_numbers_apart(unit_.target()) || row % kEach != kEach / 2) {
+    llvm::Value* one = b_.CreateAlignedLoad(element_, place, align);
+    return lanes_ > 1 ? b_.CreateVectorSplat(static_cast<unsigned>(lanes_), one) : one;
+  }
+  llvm::Value* bits =
+      opaque(b_.CreateAlignedLoad(b_.getIntNTy(8 * static_cast<unsigned>(byte_size(tile_.dtype))), place, align));
+  return b_.CreateBitCast(b_.CreateVectorSplat(static_cast<unsigned>(lanes_), bits), vector_);
 }
 
 // The address `rows` rows of A after a base, where that is base + {1, 3, 5 rows} * {1, 2, 4, 8}; else null.
@@ -170,13 +188,13 @@ TileEmitter::Operands TileEmitter::step(Operands at) {
   std::vector<llvm::Value*> columns;
   for (int v = 0; v < vectors_; ++v)
     columns.push_back(b_.CreateAlignedLoad(vector_, advance(at.b, i64(v * lanes_)), align));
-  std::vector<llvm::Value*> bases = {opaque(at.a)};  // of rows 0, 5, 10, …
+  // Of rows 0, 5, 10, …: strength reduction would make the addresses one long chain of additions through all rounds.
+  std::vector<llvm::Value*> bases = {opaque(at.a)};
   for (int r = 0; r < tile_.rows; ++r) {
     if (r > 0 && r % 5 == 0) bases.push_back(b_.CreateGEP(b_.getInt8Ty(), bases.back(), row_bytes_[2]));
     llvm::Value* place = nullptr;
     for (std::size_t i = bases.size(); i-- > 0 && !place;) place = rows_on(bases[i], r - 5 * static_cast<int>(i));
-    llvm::Value* one = b_.CreateAlignedLoad(element_, place, align);
-    if (lanes_ > 1) one = b_.CreateVectorSplat(static_cast<unsigned>(lanes_), one);
+    llvm::Value* one = number(place, r);
     for (int v = 0; v < vectors_; ++v) {
       llvm::Value*& total = totals_[static_cast<std::size_t>(r * vectors_ + v)];
       total = unit_.multiply_add(b_, one, columns[static_cast<std::size_t>(v)], total);
