@@ -4,7 +4,8 @@
 //
 // Accumulators stay in vector registers over all depth loops; a step of the innermost one loads `columns` of B and one
 // number of A per row, and does rows * vectors FMAs. Two strides are part of the shape, as most tiles have them and
-// addresses get short by them: innermost a_step 1, and innermost b_step `columns` (a packed panel).
+// addresses get short by them: innermost a_step 1, and innermost b_step `columns` (a packed panel). So are the rows
+// that take part in each step of a loop with a bound of rows.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
@@ -35,6 +36,7 @@ class TileEmitter {
   struct Operands {
     llvm::Value *a, *b;
   };
+  using Rows = std::pair<std::int64_t, std::int64_t>;  // from .first to before .second
   struct Depth {
     llvm::Value *extent, *a_step, *b_step;
   };
@@ -44,8 +46,9 @@ class TileEmitter {
   }
   llvm::BasicBlock* new_block(const char* name) { return llvm::BasicBlock::Create(unit_.context(), name, function_); }
   Operands depth_loop(std::size_t level, Operands at);
+  Operands inside(std::size_t level, Operands at);
   Operands counted(llvm::Value* rounds, Operands at, const std::function<Operands(Operands)>& body);
-  Operands step(Operands at);
+  void step(Operands at);
   llvm::Value* opaque(llvm::Value* value);
   llvm::Value* number(llvm::Value* place, int row);
   llvm::Value* rows_on(llvm::Value* base, int rows);
@@ -60,6 +63,7 @@ class TileEmitter {
   std::vector<Depth> depth_;
   llvm::Value* row_bytes_[3] = {};    // 1, 3 and 5 rows of A
   std::vector<llvm::Value*> totals_;  // rows * vectors
+  Rows rows_{0, tile_.rows};          // that take part in the steps at hand
 };
 
 bool unit_a(const Tile& t) { return t.depth.back().a_step == 1; }
@@ -136,18 +140,34 @@ TileEmitter::Operands TileEmitter::counted(llvm::Value* rounds, Operands at,
   return {merged[merged.size() - 2], merged.back()};
 }
 
+// A step of this depth loop; where the next one begins.
+TileEmitter::Operands TileEmitter::inside(std::size_t level, Operands at) {
+  if (rows_.first < rows_.second) {
+    if (level + 1 < depth_.size())
+      depth_loop(level + 1, at);
+    else
+      step(at);
+  }
+  return {advance(at.a, depth_[level].a_step), advance(at.b, depth_[level].b_step)};
+}
+
 TileEmitter::Operands TileEmitter::depth_loop(std::size_t level, Operands at) {
   const Depth& d = depth_[level];
-  if (level + 1 < depth_.size())
-    return counted(d.extent, at, [&](Operands now) {
-      depth_loop(level + 1, now);
-      return Operands{advance(now.a, d.a_step), advance(now.b, d.b_step)};
-    });
+  if (const auto& bound = tile_.depth[level].rows) {
+    const Rows all = rows_;
+    for (std::int64_t i = 0; i < tile_.depth[level].extent; ++i) {
+      rows_ = bound->in_step(i, tile_.rows);
+      at = inside(level, at);
+    }
+    rows_ = all;
+    return at;
+  }
+  if (level + 1 < depth_.size()) return counted(d.extent, at, [&](Operands now) { return inside(level, now); });
   int unroll = unroll_of(tile_.rows * vectors_);
-  auto once = [&](Operands now) { return step(now); };
+  auto once = [&](Operands now) { return inside(level, now); };
   if (unroll == 1) return counted(d.extent, at, once);
   at = counted(b_.CreateSDiv(d.extent, i64(unroll)), at, [&](Operands now) {
-    for (int k = 0; k < unroll; ++k) now = step(now);
+    for (int k = 0; k < unroll; ++k) now = inside(level, now);
     return now;
   });
   return counted(b_.CreateSRem(d.extent, i64(unroll)), at, once);
@@ -183,7 +203,7 @@ llvm::Value* TileEmitter::rows_on(llvm::Value* base, int rows) {
   return nullptr;
 }
 
-TileEmitter::Operands TileEmitter::step(Operands at) {
+void TileEmitter::step(Operands at) {
   llvm::Align align(static_cast<std::uint64_t>(byte_size(tile_.dtype)));
   std::vector<llvm::Value*> columns;
   for (int v = 0; v < vectors_; ++v)
@@ -192,6 +212,7 @@ TileEmitter::Operands TileEmitter::step(Operands at) {
   std::vector<llvm::Value*> bases = {opaque(at.a)};
   for (int r = 0; r < tile_.rows; ++r) {
     if (r > 0 && r % 5 == 0) bases.push_back(b_.CreateGEP(b_.getInt8Ty(), bases.back(), row_bytes_[2]));
+    if (r < rows_.first || r >= rows_.second) continue;
     llvm::Value* place = nullptr;
     for (std::size_t i = bases.size(); i-- > 0 && !place;) place = rows_on(bases[i], r - 5 * static_cast<int>(i));
     llvm::Value* one = number(place, r);
@@ -200,15 +221,23 @@ TileEmitter::Operands TileEmitter::step(Operands at) {
       total = unit_.multiply_add(b_, one, columns[static_cast<std::size_t>(v)], total);
     }
   }
-  return {advance(at.a, depth_.back().a_step), advance(at.b, depth_.back().b_step)};
 }
 
 }  // namespace
 
 std::string tile_name(const Tile& tile) {
-  return "tile." + std::string(name_of(tile.dtype)) + "." + std::to_string(tile.rows) + "x" +
-         std::to_string(tile.columns) + ".d" + std::to_string(tile.depth.size()) + (tile.accumulate ? ".add" : "") +
-         (unit_a(tile) ? ".a1" : "") + (panel_b(tile) ? ".panel" : "");
+  std::string name = "tile." + std::string(name_of(tile.dtype)) + "." + std::to_string(tile.rows) + "x" +
+                     std::to_string(tile.columns) + ".d" + std::to_string(tile.depth.size()) +
+                     (tile.accumulate ? ".add" : "") + (unit_a(tile) ? ".a1" : "") + (panel_b(tile) ? ".panel" : "");
+  for (std::size_t d = 0; d < tile.depth.size(); ++d) {
+    if (!tile.depth[d].rows) continue;
+    name += ".rows" + std::to_string(d);
+    for (std::int64_t i = 0; i < tile.depth[d].extent; ++i) {
+      const auto [from, to] = tile.depth[d].rows->in_step(i, tile.rows);
+      name += "_" + std::to_string(from) + "to" + std::to_string(to);
+    }
+  }
+  return name;
 }
 
 llvm::Function* Unit::tile(const Tile& tile) {
