@@ -54,6 +54,10 @@ std::pair<std::int64_t, std::int64_t> Tile::Bound::steps(std::int64_t first, std
   return {found.first, std::max(found.first, found.second)};
 }
 
+std::pair<std::int64_t, std::int64_t> Tile::RowBound::in_step(std::int64_t i, std::int64_t rows) const {
+  return Bound{{}, row, size}.steps(first + step * i, rows);
+}
+
 const StateEntry* StateLayout::find(std::string_view name) const {
   for (const StateEntry& entry : entries)
     if (entry.name == name) return &entry;

@@ -119,9 +119,18 @@ struct Tile {
     // The steps that are taken, of `extent`, where `first` has this value: from .first to before .second.
     std::pair<std::int64_t, std::int64_t> steps(std::int64_t first, std::int64_t extent) const;
   };
+  // In step i of a depth loop, rows r for which first + step * i + row * r lies in [0, size) take part, the others are
+  // left out, as above. The loop is straight-line code.
+  struct RowBound {
+    static constexpr std::int64_t kMostSteps = 16;
+    std::int64_t first = 0, step = 1, row = 1, size = 0;  // row: not 0
+    // The rows that take part, of `rows`: from .first to before .second.
+    std::pair<std::int64_t, std::int64_t> in_step(std::int64_t i, std::int64_t rows) const;
+  };
   struct Depth {
     std::int64_t extent = 1, a_step = 0, b_step = 0;
     std::optional<Bound> within;
+    std::optional<RowBound> rows;  // of one loop at most, which has no `within` and up to kMostSteps steps
   };
   DType dtype = DType::f32;
   int rows = 1;

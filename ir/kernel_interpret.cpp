@@ -374,19 +374,27 @@ class Interpreter {
     T* total = totals.data();
     if (t.accumulate)
       for (int r = 0; r < t.rows; ++r) std::copy_n(result + r * t.c_row, t.columns, total + r * t.columns);
-    depth<T>(t, 0, reinterpret_cast<const T*>(at(t.a).data) + a, reinterpret_cast<const T*>(at(t.b).data) + b, total);
+    depth<T>(t, 0, reinterpret_cast<const T*>(at(t.a).data) + a, reinterpret_cast<const T*>(at(t.b).data) + b,
+             {0, t.rows}, total);
     for (int r = 0; r < t.rows; ++r) std::copy_n(total + r * t.columns, t.columns, result + r * t.c_row);
   }
 
+  using Rows = std::pair<std::int64_t, std::int64_t>;  // from .first to before .second
+
+  static Rows rows_of(const Tile& t, const Tile::Depth& depth, std::int64_t step, const Rows& around) {
+    return depth.rows ? depth.rows->in_step(step, t.rows) : around;
+  }
+
   template <class T>
-  void depth(const Tile& t, std::size_t level, const T* a, const T* b, T* totals) const {
+  void depth(const Tile& t, std::size_t level, const T* a, const T* b, const Rows& rows, T* totals) const {
     if (level < t.depth.size()) {
       const Tile::Depth& d = t.depth[level];
       const auto [begin, end] = steps(d);
-      for (std::int64_t i = begin; i < end; ++i) depth<T>(t, level + 1, a + i * d.a_step, b + i * d.b_step, totals);
+      for (std::int64_t i = begin; i < end; ++i)
+        depth<T>(t, level + 1, a + i * d.a_step, b + i * d.b_step, rows_of(t, d, i, rows), totals);
       return;
     }
-    for (int r = 0; r < t.rows; ++r) {
+    for (std::int64_t r = rows.first; r < rows.second; ++r) {
       const T left = a[r * t.a_row];
       T* row = totals + r * t.columns;
       if (program_.target.fma) {
@@ -398,21 +406,23 @@ class Interpreter {
   }
 
   void watch_tile(const Tile& t, std::int64_t a, std::int64_t b, std::int64_t c) {
-    watch_depth(t, 0, a, b);
+    watch_depth(t, 0, a, b, {0, t.rows});
     for (int pass = t.accumulate ? 0 : 1; pass < 2; ++pass)
       for (int row = 0; row < t.rows; ++row)
         for (int column = 0; column < t.columns; ++column)
           pass == 0 ? read_by_watch(t.c, c + row * t.c_row + column) : write_by_watch(t.c, c + row * t.c_row + column);
   }
 
-  void watch_depth(const Tile& t, std::size_t level, std::int64_t a, std::int64_t b) {
+  void watch_depth(const Tile& t, std::size_t level, std::int64_t a, std::int64_t b, const Rows& rows) {
     if (level < t.depth.size()) {
       const Tile::Depth& d = t.depth[level];
       const auto [begin, end] = steps(d);
-      for (std::int64_t i = begin; i < end; ++i) watch_depth(t, level + 1, a + i * d.a_step, b + i * d.b_step);
+      for (std::int64_t i = begin; i < end; ++i)
+        watch_depth(t, level + 1, a + i * d.a_step, b + i * d.b_step, rows_of(t, d, i, rows));
       return;
     }
-    for (int row = 0; row < t.rows; ++row) read_by_watch(t.a, a + row * t.a_row);
+    for (std::int64_t row = rows.first; row < rows.second; ++row) read_by_watch(t.a, a + row * t.a_row);
+    if (rows.first == rows.second) return;
     for (int column = 0; column < t.columns; ++column) read_by_watch(t.b, b + column);
   }
 

@@ -80,6 +80,7 @@ class Parser {
   Instr store();
   Instr loop();
   Tile::Bound bound();
+  Tile::RowBound row_bound();
   Instr tile();
   Accumulator accumulator();
   Access access(DType type);
@@ -648,6 +649,20 @@ Tile::Bound Parser::bound() {
   return bound;
 }
 
+Tile::RowBound Parser::row_bound() {
+  Tile::RowBound bound;
+  expect("(");
+  bound.first = integer("an index", -kMaxCoefficient, kMaxCoefficient);
+  expect(",");
+  bound.step = integer("a step", -kMaxCoefficient, kMaxCoefficient);
+  expect(",");
+  bound.row = integer("a row's step", -kMaxCoefficient, kMaxCoefficient);
+  expect("of");
+  bound.size = integer("a size", 0, kMaxCoefficient);
+  expect(")");
+  return bound;
+}
+
 Instr Parser::tile() {
   constexpr std::int64_t kMaxTile = 1 << 16;
   Instr instr;
@@ -680,6 +695,7 @@ Instr Parser::tile() {
     d.b_step = integer("a step");
     expect(")");
     if (accept("within")) d.within = bound();
+    if (accept("rows")) d.rows = row_bound();
     t.depth.push_back(d);
   } while (accept(","));
   instr.tile = std::make_shared<Tile>(std::move(t));

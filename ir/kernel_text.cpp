@@ -411,6 +411,8 @@ class Printer {
       put(d == 0 ? "" : ", ", depth.extent, " (", depth.a_step, ", ", depth.b_step, ')');
       if (depth.within)
         put(" within (", Sum{depth.within->first}, ", ", depth.within->step, " of ", depth.within->size, ')');
+      if (const auto& rows = depth.rows)
+        put(" rows (", rows->first, ", ", rows->step, ", ", rows->row, " of ", rows->size, ')');
     }
     end();
   }

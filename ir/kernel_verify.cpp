@@ -504,11 +504,20 @@ class KernelVerifier {
   void tile_bounds(const Instr& instr, const Tile& t) {
     Interval a_depth, b_depth;
     bool reads = true;  // a depth of no rounds reads nothing
+    int rows = 0;
     for (const Tile::Depth& d : t.depth) {
       if (d.extent < 0) return fail(instr, "has the negative depth " + std::to_string(d.extent));
       if (d.within) {
         if (d.within->step == 0) return fail(instr, "has a bound whose step is 0");
         range(instr, d.within->first);
+      }
+      if (d.rows) {
+        if (d.rows->row == 0) return fail(instr, "has a bound of rows whose step is 0");
+        if (d.within) return fail(instr, "has two bounds on one loop");
+        if (++rows > 1) return fail(instr, "has bounds of rows on two loops");
+        if (d.extent > Tile::RowBound::kMostSteps)
+          return fail(instr, "has a bound of rows on " + std::to_string(d.extent) + " steps, not up to " +
+                                 std::to_string(Tile::RowBound::kMostSteps));
       }
       reads = reads && d.extent > 0;
       a_depth = plus(a_depth, steps(d.extent, d.a_step));

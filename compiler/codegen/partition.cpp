@@ -19,7 +19,10 @@ struct Cost {
 };
 
 std::int64_t tile_cost(const Target& target, const Tile& tile) {
-  return 4 * static_cast<std::int64_t>(tile.rows) * std::max(1, tile.columns / target.lanes(byte_size(tile.dtype)));
+  std::int64_t bodies = 1;
+  for (const Tile::Depth& depth : tile.depth)
+    if (depth.rows) bodies = std::max<std::int64_t>(1, depth.extent);
+  return 4 * bodies * tile.rows * std::max(1, tile.columns / target.lanes(byte_size(tile.dtype)));
 }
 
 void add_cost(const std::vector<Instr>& block, std::int64_t copies, Cost& cost) {

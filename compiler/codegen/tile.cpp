@@ -4,7 +4,8 @@
 //
 // Accumulators stay in vector registers over all depth loops; a step of the innermost one loads `columns` of B and one
 // number of A per row, and does rows * vectors FMAs. Two strides are part of the shape, as most tiles have them and
-// addresses get short by them: innermost a_step 1, and innermost b_step `columns` (a packed panel).
+// addresses get short by them: innermost a_step 1, and innermost b_step `columns` (a packed panel). So are the rows
+// that take part in each step of a loop with a bound of rows.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
@@ -21,6 +22,10 @@ namespace {
 // long ones loads ahead until registers spill.
 int unroll_of(int multiply_adds) { return multiply_adds >= 12 ? 1 : multiply_adds >= 6 ? 2 : 4; }
 
+// Zen 5 loads four numbers a cycle into general registers, two into vector registers, and moves from the first to the
+// second beside its multiply-adds.
+bool loads_numbers_apart(const Target& target) { return target.cpu == "znver5"; }
+
 class TileEmitter {
  public:
   TileEmitter(Unit& unit, const Tile& tile, llvm::Function* function)
@@ -31,6 +36,7 @@ class TileEmitter {
   struct Operands {
     llvm::Value *a, *b;
   };
+  using Rows = std::pair<std::int64_t, std::int64_t>;  // from .first to before .second
   struct Depth {
     llvm::Value *extent, *a_step, *b_step;
   };
@@ -40,9 +46,11 @@ class TileEmitter {
   }
   llvm::BasicBlock* new_block(const char* name) { return llvm::BasicBlock::Create(unit_.context(), name, function_); }
   Operands depth_loop(std::size_t level, Operands at);
+  Operands inside(std::size_t level, Operands at);
   Operands counted(llvm::Value* rounds, Operands at, const std::function<Operands(Operands)>& body);
-  Operands step(Operands at);
-  llvm::Value* opaque(llvm::Value* pointer);
+  void step(Operands at);
+  llvm::Value* opaque(llvm::Value* value);
+  llvm::Value* number(llvm::Value* place, int row);
   llvm::Value* rows_on(llvm::Value* base, int rows);
 
   Unit& unit_;
@@ -55,6 +63,7 @@ class TileEmitter {
   std::vector<Depth> depth_;
   llvm::Value* row_bytes_[3] = {};    // 1, 3 and 5 rows of A
   std::vector<llvm::Value*> totals_;  // rows * vectors
+  Rows rows_{0, tile_.rows};          // that take part in the steps at hand
 };
 
 bool unit_a(const Tile& t) { return t.depth.back().a_step == 1; }
@@ -131,28 +140,57 @@ TileEmitter::Operands TileEmitter::counted(llvm::Value* rounds, Operands at,
   return {merged[merged.size() - 2], merged.back()};
 }
 
+// A step of this depth loop; where the next one begins.
+TileEmitter::Operands TileEmitter::inside(std::size_t level, Operands at) {
+  if (rows_.first < rows_.second) {
+    if (level + 1 < depth_.size())
+      depth_loop(level + 1, at);
+    else
+      step(at);
+  }
+  return {advance(at.a, depth_[level].a_step), advance(at.b, depth_[level].b_step)};
+}
+
 TileEmitter::Operands TileEmitter::depth_loop(std::size_t level, Operands at) {
   const Depth& d = depth_[level];
-  if (level + 1 < depth_.size())
-    return counted(d.extent, at, [&](Operands now) {
-      depth_loop(level + 1, now);
-      return Operands{advance(now.a, d.a_step), advance(now.b, d.b_step)};
-    });
+  if (const auto& bound = tile_.depth[level].rows) {
+    const Rows all = rows_;
+    for (std::int64_t i = 0; i < tile_.depth[level].extent; ++i) {
+      rows_ = bound->in_step(i, tile_.rows);
+      at = inside(level, at);
+    }
+    rows_ = all;
+    return at;
+  }
+  if (level + 1 < depth_.size()) return counted(d.extent, at, [&](Operands now) { return inside(level, now); });
   int unroll = unroll_of(tile_.rows * vectors_);
-  auto once = [&](Operands now) { return step(now); };
+  auto once = [&](Operands now) { return inside(level, now); };
   if (unroll == 1) return counted(d.extent, at, once);
   at = counted(b_.CreateSDiv(d.extent, i64(unroll)), at, [&](Operands now) {
-    for (int k = 0; k < unroll; ++k) now = step(now);
+    for (int k = 0; k < unroll; ++k) now = inside(level, now);
     return now;
   });
   return counted(b_.CreateSRem(d.extent, i64(unroll)), at, once);
 }
 
-// A pointer of which the optimiser knows nothing: strength reduction would make the rows' addresses one long chain of
-// additions through all rounds.
-llvm::Value* TileEmitter::opaque(llvm::Value* pointer) {
-  auto* type = llvm::FunctionType::get(unit_.pointer(), {unit_.pointer()}, false);
-  return b_.CreateCall(type, llvm::InlineAsm::get(type, "", "=r,0", false), {pointer});
+// A value in a general register of which the optimiser knows nothing.
+llvm::Value* TileEmitter::opaque(llvm::Value* value) {
+  auto* type = llvm::FunctionType::get(value->getType(), {value->getType()}, false);
+  return b_.CreateCall(type, llvm::InlineAsm::get(type, "", "=r,0", false), {value});
+}
+
+// A number of A in all lanes. With one vector a row, a step loads more often than it multiplies: some rows then come by
+// a general register, where loads of those have ways of their own.
+llvm::Value* TileEmitter::number(llvm::Value* place, int row) {
+  constexpr int kEach = 7;  // more often gains nothing
+  const llvm::Align align(static_cast<std::uint64_t>(byte_size(tile_.dtype)));
+  if (vectors_ > 1 || !loads_numbers_apart(unit_.target()) || row % kEach != kEach / 2) {
+    llvm::Value* one = b_.CreateAlignedLoad(element_, place, align);
+    return lanes_ > 1 ? b_.CreateVectorSplat(static_cast<unsigned>(lanes_), one) : one;
+  }
+  llvm::Value* bits =
+      opaque(b_.CreateAlignedLoad(b_.getIntNTy(8 * static_cast<unsigned>(byte_size(tile_.dtype))), place, align));
+  return b_.CreateBitCast(b_.CreateVectorSplat(static_cast<unsigned>(lanes_), bits), vector_);
 }
 
 // The address `rows` rows of A after a base, where that is base + {1, 3, 5 rows} * {1, 2, 4, 8}; else null.
@@ -165,32 +203,41 @@ llvm::Value* TileEmitter::rows_on(llvm::Value* base, int rows) {
   return nullptr;
 }
 
-TileEmitter::Operands TileEmitter::step(Operands at) {
+void TileEmitter::step(Operands at) {
   llvm::Align align(static_cast<std::uint64_t>(byte_size(tile_.dtype)));
   std::vector<llvm::Value*> columns;
   for (int v = 0; v < vectors_; ++v)
     columns.push_back(b_.CreateAlignedLoad(vector_, advance(at.b, i64(v * lanes_)), align));
-  std::vector<llvm::Value*> bases = {opaque(at.a)};  // of rows 0, 5, 10, …
+  // Of rows 0, 5, 10, …: strength reduction would make the addresses one long chain of additions through all rounds.
+  std::vector<llvm::Value*> bases = {opaque(at.a)};
   for (int r = 0; r < tile_.rows; ++r) {
     if (r > 0 && r % 5 == 0) bases.push_back(b_.CreateGEP(b_.getInt8Ty(), bases.back(), row_bytes_[2]));
+    if (r < rows_.first || r >= rows_.second) continue;
     llvm::Value* place = nullptr;
     for (std::size_t i = bases.size(); i-- > 0 && !place;) place = rows_on(bases[i], r - 5 * static_cast<int>(i));
-    llvm::Value* one = b_.CreateAlignedLoad(element_, place, align);
-    if (lanes_ > 1) one = b_.CreateVectorSplat(static_cast<unsigned>(lanes_), one);
+    llvm::Value* one = number(place, r);
     for (int v = 0; v < vectors_; ++v) {
       llvm::Value*& total = totals_[static_cast<std::size_t>(r * vectors_ + v)];
       total = unit_.multiply_add(b_, one, columns[static_cast<std::size_t>(v)], total);
     }
   }
-  return {advance(at.a, depth_.back().a_step), advance(at.b, depth_.back().b_step)};
 }
 
 }  // namespace
 
 std::string tile_name(const Tile& tile) {
-  return "tile." + std::string(name_of(tile.dtype)) + "." + std::to_string(tile.rows) + "x" +
-         std::to_string(tile.columns) + ".d" + std::to_string(tile.depth.size()) + (tile.accumulate ? ".add" : "") +
-         (unit_a(tile) ? ".a1" : "") + (panel_b(tile) ? ".panel" : "");
+  std::string name = "tile." + std::string(name_of(tile.dtype)) + "." + std::to_string(tile.rows) + "x" +
+                     std::to_string(tile.columns) + ".d" + std::to_string(tile.depth.size()) +
+                     (tile.accumulate ? ".add" : "") + (unit_a(tile) ? ".a1" : "") + (panel_b(tile) ? ".panel" : "");
+  for (std::size_t d = 0; d < tile.depth.size(); ++d) {
+    if (!tile.depth[d].rows) continue;
+    name += ".rows" + std::to_string(d);
+    for (std::int64_t i = 0; i < tile.depth[d].extent; ++i) {
+      const auto [from, to] = tile.depth[d].rows->in_step(i, tile.rows);
+      name += "_" + std::to_string(from) + "to" + std::to_string(to);
+    }
+  }
+  return name;
 }
 
 llvm::Function* Unit::tile(const Tile& tile) {

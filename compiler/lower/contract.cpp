@@ -233,10 +233,11 @@ class ContractionKernels {
     for (const DepthDim& d : depth) {
       // The lanes operand's step is that of its own kind of panel.
       std::size_t which = static_cast<std::size_t>(&d - depth.data()) + (loops_.blocked ? loops_.cut : 0);
-      t.depth.push_back({d.extent, d.a, loops_.lane_step(lanes, which), {}});
+      t.depth.push_back({d.extent, d.a, loops_.lane_step(lanes, which), {}, {}});
       if (d.clip)
         t.depth.back().within =
             bound(p, *d.clip, loops_.depth_variables[which], &d == &depth.front() ? start : Affine());
+      if (d.rows) t.depth.back().rows = row_bound(p, *d.rows, loops_.depth_variables[which]);
     }
     w_->tile(std::move(t));
   }
@@ -257,6 +258,14 @@ class ContractionKernels {
       bound.first = bound.first + p.variables[v].affine * map.coefficients[v];
     bound.first = bound.first + start * bound.step;
     return bound;
+  }
+
+  // The rows that lie inside of the operand in each step of the depth's loop over this variable.
+  Tile::RowBound row_bound(const Place& p, const Clip& clip, std::size_t variable) const {
+    const Tile::Bound all = bound(p, clip, variable, {});
+    const std::size_t row = task_.plan.row.variable;
+    const std::int64_t step = task_.facts[clip.access].access->index[clip.dim].coefficients[row];
+    return {all.first.offset + step * p.row->start, all.step, step, all.size};
   }
 
   // The cuts of the depth in the order of the sum, all loops inside at each.

@@ -90,14 +90,17 @@ class LoopPlanner : public ContractionLoops {
 
   void plan_depth() {
     // Loops stay apart where a clip leaves out more steps than a loop of its own costs.
-    constexpr double kLoop = 1.5;
-    double left_out = 0;  // by the last loop's clip, of the steps of its body
+    constexpr double kLoop = 1.5, kRows = 0.5;  // in steps; code for each of the rows' bounds enters sooner
+    double left_out = 0;                        // by the last loop's clip, of the steps of its body
     double inner = static_cast<double>(product(task_.dims.k));
     for (const ContractionDim& dim : task_.dims.k) {
-      DepthDim next{dim.extent, rows_.coefficients[dim.variable], task_.plan.clip(task_.facts, dim)};
+      DepthDim next{dim.extent, rows_.coefficients[dim.variable], task_.plan.clip(task_.facts, dim),
+                    task_.plan.clip_rows(task_.facts, dim)};
       inner /= static_cast<double>(dim.extent);
       const double of_next = next.clip ? (1 - next.clip->taken) * inner : 0;
-      bool merge = !depth.empty() && depth.back().a == next.a * next.extent && std::max(left_out, of_next) < kLoop;
+      if (next.rows && (1 - next.rows->taken) * inner < kRows) next.rows.reset();
+      bool merge = !depth.empty() && !depth.back().rows && !next.rows && depth.back().a == next.a * next.extent &&
+                   std::max(left_out, of_next) < kLoop;
       left_out = of_next;
       for (const Panel& lanes : lanes_) {
         std::int64_t inner = lanes.coefficients[dim.variable];
@@ -143,6 +146,7 @@ class LoopPlanner : public ContractionLoops {
     const std::int64_t cuts = (depth[cut].extent + chunk - 1) / chunk;
     chunk = (depth[cut].extent + cuts - 1) / cuts;
     blocked = true;
+    for (std::size_t d = 0; d <= cut; ++d) depth[d].rows.reset();
   }
 
   void plan_around() {

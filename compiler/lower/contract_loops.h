@@ -18,7 +18,7 @@ struct TileLoop {
 // A level of the depth that tiles walk, after merging: its extent and the rows operand's step.
 struct DepthDim {
   std::int64_t extent, a;
-  std::optional<Clip> clip;
+  std::optional<Clip> clip, rows;
 };
 
 // A dimension of the accumulators that live at once: a loop inside the cuts, rows, columns.

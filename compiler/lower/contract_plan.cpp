@@ -97,11 +97,44 @@ std::optional<Clip> ContractionPlan::clip(const OperandFacts (&operands)[2], con
   return std::nullopt;
 }
 
+double ContractionPlan::taken_of_rows(const OperandFacts (&operands)[2],
+                                      const std::vector<ContractionDim>& depth) const {
+  double all = 1;
+  for (const ContractionDim& dim : depth)
+    if (const auto clipped = clip_rows(operands, dim)) all *= clipped->taken;
+  return all;
+}
+
 double ContractionPlan::taken(const OperandFacts (&operands)[2], const std::vector<ContractionDim>& depth) const {
   double all = 1;
   for (const ContractionDim& dim : depth)
     if (const auto clipped = clip(operands, dim)) all *= clipped->taken;
   return all;
+}
+
+std::optional<Clip> ContractionPlan::clip_rows(const OperandFacts (&operands)[2], const ContractionDim& depth) const {
+  constexpr std::int64_t kMostSteps = 7;  // each is code of its own
+  const OperandFacts& facts = operands[a];
+  if (row.around || depth.extent > kMostSteps) return std::nullopt;
+  const std::optional<std::size_t> d = facts.only_dimension(row.variable);
+  if (!d || facts.only_dimension(depth.variable) != d) return std::nullopt;
+  const IndexMap& map = facts.access->index[*d];
+  if (facts.reach[*d].low >= 0 && facts.reach[*d].high < facts.shape[*d]) return std::nullopt;
+  for (std::size_t v = 0; v < map.coefficients.size(); ++v)
+    if (map.coefficients[v] != 0 && v != depth.variable && v != row.variable) return std::nullopt;
+  std::int64_t taken = 0;
+  for (const Pieces& piece : rows) {
+    if (piece.count > 1) return std::nullopt;
+    const std::int64_t first = map.offset + piece.start * map.coefficients[row.variable];
+    const Tile::RowBound bound{first, map.coefficients[depth.variable], map.coefficients[row.variable],
+                               facts.shape[*d]};
+    for (std::int64_t i = 0; i < depth.extent; ++i) {
+      const auto [from, to] = bound.in_step(i, piece.size);
+      taken += to - from;
+    }
+  }
+  return Clip{static_cast<std::size_t>(a), *d,
+              static_cast<double>(taken) / static_cast<double>(depth.extent * row.extent)};
 }
 
 namespace {
@@ -110,6 +143,7 @@ namespace {
 constexpr double kTileOverhead = 30;
 constexpr double kCopy = 0.2, kTransposedCopy = 0.45, kStore = 0.15, kTransposedStore = 0.35;
 constexpr double kScatteredStore = 5;  // each to a cache line of its own
+constexpr double kUncut = 0.625;       // of the second-level cache: smaller panels leave the depth whole
 constexpr double kFarLoad = 1;         // of a number of the rows operand with a cache line of its own
 
 // Rows of a tile with this many vectors a row: beside the accumulators, the lanes operand and a number of the rows
@@ -288,7 +322,11 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
           plan.rows = even_rows(row.extent, most_rows(vectors, target));
           if (!has_room(plan, dtype, target)) continue;
           double outer = batch * static_cast<double>(product(plan.outer_m) * product(plan.outer_n));
-          plan.cost = outer * tile_cycles(plan, depth * taken, lanes, target);
+          double steps = depth * taken;
+          if (steps * static_cast<double>(plan.lanes[0].padded * byte_size(dtype)) <=
+              kUncut * static_cast<double>(target.l2_bytes))
+            steps *= plan.taken_of_rows(operands, contraction.k);
+          plan.cost = outer * tile_cycles(plan, steps, lanes, target);
           place_lanes(plan, operands[b], batch * depth * static_cast<double>(product(n)));
           place_rows(plan, operands[a], contraction, batch * depth * static_cast<double>(product(m)));
           double results = batch * static_cast<double>(product(m) * product(n));

@@ -67,8 +67,8 @@ struct TileDim {
   }
 };
 
-// Steps of the depth that fall outside of an operand, along this dimension of it, are known for a whole tile and left
-// out.
+// Steps of the depth that fall outside of an operand, along this dimension of it, are known for a whole tile, or for
+// each of its rows, and left out.
 struct Clip {
   std::size_t access = 0, dim = 0;
   double taken = 1;  // of all steps, on average over all tiles
@@ -84,10 +84,15 @@ struct ContractionPlan {
 
   // Tiles that meet the same rows and lanes, moved: those of a convolution's kernel.
   std::int64_t taps() const { return product(outer_m) * product(outer_n); }
-  // The part of the depth's steps that is not left out.
+  // The part of the depth's steps that is not left out for whole tiles.
   double taken(const OperandFacts (&operands)[2], const std::vector<ContractionDim>& depth) const;
+  // The part of their rows that is not.
+  double taken_of_rows(const OperandFacts (&operands)[2], const std::vector<ContractionDim>& depth) const;
   // Of the depth's loop over this variable, where nothing else moves the operand along that dimension within a tile.
   std::optional<Clip> clip(const OperandFacts (&operands)[2], const ContractionDim& depth) const;
+  // Of the depth's loop over this variable, where only the rows move the operand along that dimension too, and a tile
+  // has the same rows in every round: in each of its steps some rows are left out. At most one loop has such a clip.
+  std::optional<Clip> clip_rows(const OperandFacts (&operands)[2], const ContractionDim& depth) const;
 };
 
 ContractionPlan plan_contraction(const Contraction& contraction, const OperandFacts (&operands)[2],

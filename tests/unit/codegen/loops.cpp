@@ -320,6 +320,12 @@ TEST_CASE("tiles multiply and add in the order of their depth", "[codegen]") {
                               panel + " = " + a + "[0] row 1 * " + b + "[1] over 3 (200, 700), 5 (" + number(rows) +
                               ", " + panel + ") within " + within + "\n",
                           5);
+            for (const char* bound : {"(-1, 1, 1 of 4)", "(2, -1, 2 of 9)", "(3, 2, -1 of 5)", "(90, 1, 1 of 7)"}) {
+              const std::string some = std::string(") rows ") + bound;
+              text.kernel(head + "[0] row 5 * " + b + "[1] over 3 (200, 700), 4 (9, 90" + some + ", 5 (1, " + panel +
+                          ")\n");
+              text.kernel(head + "[0] row 5 * " + b + "[1] over 3 (200, 700), 4 (9, 90" + some + "\n");
+            }
             text.kernel(head + "[0] row 11 * " + b + "[1] over 2 (9, 9000), 2 (200, 1700), 3 (20, 77), 6 (3, 50)\n");
           }
       KernelProgram program = test::parse_program(target, text.str());

@@ -84,9 +84,9 @@ TEST_CASE("tile product") {
 TEST_CASE("a tile leaves out the steps that its bounds leave out") {
   const float nan = NAN;
   const std::vector<float> x = {nan, nan, 1, 2, 3, 4, 5, nan, nan};
-  std::vector<float> w(24), up(40), down(40);
+  std::vector<float> w(24), up(40), down(40), together(40);
   for (std::size_t i = 0; i < 24; ++i) w[i] = static_cast<float>(i % 8 + 10 * (i / 8));
-  interpret(*parse(kClipped), {.inputs = {x.data(), w.data()}, .outputs = {up.data(), down.data()}});
+  interpret(*parse(kClipped), {.inputs = {x.data(), w.data()}, .outputs = {up.data(), down.data(), together.data()}});
   for (int row = 0; row < 5; ++row)
     for (int column = 0; column < 8; ++column) {
       int sum = 0;
@@ -94,6 +94,7 @@ TEST_CASE("a tile leaves out the steps that its bounds leave out") {
         if (row + k >= 1 && row + k <= 5) sum += (row + k) * (column + 10 * k);
       CHECK(up[8 * row + column] == static_cast<float>(sum));
       CHECK(down[8 * row + column] == static_cast<float>(sum));
+      CHECK(together[8 * row + column] == static_cast<float>(sum));
     }
 }
 

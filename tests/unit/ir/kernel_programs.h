@@ -154,26 +154,32 @@ inline const std::string kProduct = R"(program @product {
 )";
 
 // y[5, 8] = Σ over k < 3 of x[row + k - 1] w[k, 8]: x lies in `x` behind two numbers and before two more, which no step
-// reads. Upwards over k, and the same downwards.
+// reads. Upwards over k, the same downwards, and all rows in one tile.
 inline const std::string kClipped = R"(program @clipped {
   target "haswell" vector_bytes 32 vector_registers 16 fma l1 32768 l2 262144
   input x: f32[9]
   input w: f32[3,8]
   output up: f32[5,8]
   output down: f32[5,8]
+  output together: f32[5,8]
   buffer @x: f32[9] input 0
   buffer @w: f32[24] input 1
   buffer @up: f32[40] output 0
   buffer @down: f32[40] output 1
+  buffer @together: f32[40] output 2
   kernel @k0_up contract parallel 5 work 120 {
     tile f32 1 x 8 @up[8*i0] row 8 = @x[i0 + 1] row 1 * @w[0] over 3 (1, 8) within (i0 - 1, 1 of 5)
   }
   kernel @k1_down contract parallel 5 work 120 {
     tile f32 1 x 8 @down[8*i0] row 8 = @x[i0 + 3] row 1 * @w[16] over 3 (-1, -8) within (i0 + 1, -1 of 5)
   }
+  kernel @k2_together contract parallel 1 work 120 {
+    tile f32 5 x 8 @together[0] row 8 = @x[1] row 1 * @w[0] over 3 (1, 8) rows (-1, 1, 1 of 5)
+  }
   entry {
     launch @k0_up
     launch @k1_down
+    launch @k2_together
   }
 }
 )";

@@ -168,6 +168,15 @@ TEST_CASE("tiles stay inside, depth loops and all") {
              "(0, 0)") == "tile: has 5 depth loops, not 1 to 4");
   CHECK(said("tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 3 (1, 8) within (i0 - 1, 0 of 3)") ==
         "tile: has a bound whose step is 0");
+  CHECK(said("tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 3 (1, 8) rows (-1, 1, -1 of 3)") == "");
+  CHECK(said("tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 3 (1, 8) rows (-1, 1, 0 of 3)") ==
+        "tile: has a bound of rows whose step is 0");
+  CHECK(said("tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 3 (1, 8) within (i0 - 1, 1 of 3) rows (0, "
+             "1, 1 of 3)") == "tile: has two bounds on one loop");
+  CHECK(said("tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 1 (0, 0) rows (0, 1, 1 of 3), 3 (1, 8) rows "
+             "(0, 1, 1 of 3)") == "tile: has bounds of rows on two loops");
+  CHECK(said("tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 17 (0, 0) rows (0, 1, 1 of 3), 3 (1, 8)") ==
+        "tile: has a bound of rows on 17 steps, not up to 16");
   CHECK(said("tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 3 (1, 8) within (i1 - 1, 1 of 3)") ==
         "tile: i1 is not a loop around it");
   CHECK(said("loop i1 < 8 vector 8 { tile f32 2 x 8 @c[16*i0] row 8 = @a[6*i0] row 3 * @b[0] over 3 (1, 8) }") ==
