@@ -1,13 +1,11 @@
 // Finds runs of a block that repeat.
 //
 // 1. For each distance, the shortest first, the stretches are taken in which every instruction does the same work as
-// the
-//    one that far behind it, operands aside.
+//    the one that far behind it, operands aside.
 // 2. Within such a stretch each place may be where a run begins; of those whose operands agree, the last that makes the
 //    most runs is taken: a value is then carried when it is complete.
 // 3. An operand is made at the same place of its own run, or of the run before, or comes from before all runs: the same
-// for each, or from
-//    before the block.
+//    for each, or from before the block.
 #include "compiler/codegen/repeats.h"
 
 #include <algorithm>

@@ -106,7 +106,7 @@ std::span<const Unary> unary_functions() {
       GRADC_UNARY(exp2, exp2l, 1.1, 1.1),
       GRADC_UNARY(expm1, expm1l, 1.7, 1.6),
       GRADC_UNARY(log, logl, 0.9, 0.9),
-      {"exp_negative", exp_of_minus_magnitude, exp_negative_narrow, exp_of_minus_magnitude_wide, 1.6, 1},
+      {"exp_negative", exp_of_minus_magnitude, exp_negative_narrow, exp_of_minus_magnitude_wide, 1.7, 1},
       GRADC_UNARY(log1p, log1pl, 0.9, 1.5),
       GRADC_UNARY(softplus, softplus_wide, 1.8, 1.8),
       GRADC_UNARY(sqrt, sqrtl, 0.501, 0.501),
