@@ -132,6 +132,7 @@ def elementwise():
         for name, function in UNARY:
             y = function(x.astype(np.float64))
             case(name, [x], y if y.dtype == bool else round_to(y, dtype), within)
+        case("exp_negative", [-np.abs(x)], round_to(np.exp(-np.abs(x.astype(np.float64))), dtype), within)
         for name, function in BINARY:
             y = function(a.astype(np.float64), b.astype(np.float64))
             case(name, [a, b], y if y.dtype == bool else round_to(y, dtype), within)

@@ -127,7 +127,21 @@ TEST_CASE("scalar: scale multiplies by a power of two and rounds once") {
   CHECK(scaled(DType::f32, 1, 128) == std::numeric_limits<double>::infinity());
   CHECK(scaled(DType::f64, -1.25, -1074) == -0x1p-1074);
   CHECK(scaled(DType::f64, 1, 1023) == 0x1p1023);
+  CHECK(scaled(DType::f32, 1.5, 2.9375) == 6);
+  CHECK(scaled(DType::f64, 1.5, -0.0625) == 0.75);
   CHECK(std::isnan(scaled(DType::f32, std::nan(""), 3)));
+}
+
+TEST_CASE("scalar: powers of sixteenths are those of the low four bits, to nearest") {
+  Instr instr;
+  instr.op = Opcode::exp2_sixteenths;
+  for (std::int64_t i = -20; i < 40; ++i) {
+    const std::array values{scalar_from_integer(DType::i32, i)};
+    const std::array types{DType::i32};
+    const double power = number_of(DType::f32, evaluate(instr, values, types, true));
+    const double sixteenths = static_cast<double>(i & 15) / 16;
+    CHECK(power == static_cast<float>(std::exp2(sixteenths)));
+  }
 }
 
 TEST_CASE("scalar: what is built on the slow side of rarely goes into its body") {
