@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <unordered_map>
 
-#include "ir/kernel.h"
+#include "compiler/codegen/plain_code.h"
 
 namespace gradc::codegen {
 namespace {
@@ -26,7 +26,7 @@ class ChainFinder {
   explicit ChainFinder(const std::vector<Instr>& block) : block_(block) {
     for (std::size_t i = 0; i < block.size(); ++i) {
       if (block[i].result >= 0) made_[block[i].result] = i;
-      note_uses(block[i], i);
+      note_uses(block[i], i, last_use_);
     }
   }
 
@@ -44,30 +44,6 @@ class ChainFinder {
   }
 
  private:
-  static bool is_plain(const Instr& in) {
-    return is_scalar(in.op) && in.op != Opcode::rarely && in.op != Opcode::argument && in.op != Opcode::index;
-  }
-  static bool same_work(const Instr& a, const Instr& b) {
-    return a.op == b.op && a.type == b.type && a.integer == b.integer &&
-           std::bit_cast<std::uint64_t>(a.number) == std::bit_cast<std::uint64_t>(b.number) &&
-           a.args.size() == b.args.size();
-  }
-
-  // The last instruction of the block that reads a value, in whatever inner block.
-  void note_uses(const Instr& in, std::size_t at) {
-    const auto use = [&](int value) {
-      if (value >= 0) last_use_[value] = at;
-    };
-    for (int arg : in.args) use(arg);
-    use(in.yield);
-    if (in.access)
-      for (const Subscript& s : in.access->subscripts) use(s.value);
-    if (in.loop)
-      for (const Accumulator& a : in.loop->accumulators)
-        for (int value : {a.init, a.update, a.times}) use(value);
-    for (const Instr& inner : in.body) note_uses(inner, at);
-  }
-
   // 0: no chain begins here.
   std::size_t kind_of(std::size_t at) const {
     std::size_t hash = 1;
@@ -165,7 +141,7 @@ class ChainFinder {
   }
 
   const std::vector<Instr>& block_;
-  std::unordered_map<int, std::size_t> made_, last_use_;  // by value
+  Places made_, last_use_;
   std::vector<Chain> chains_;
 };
 

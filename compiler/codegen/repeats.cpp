@@ -9,12 +9,9 @@
 #include "compiler/codegen/repeats.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstdint>
 #include <optional>
-#include <unordered_map>
 
-#include "ir/kernel.h"
+#include "compiler/codegen/plain_code.h"
 
 namespace gradc::codegen {
 namespace {
@@ -22,20 +19,15 @@ namespace {
 constexpr std::size_t kShortest = 6, kLongest = 24;  // instructions of a run
 constexpr std::size_t kLeast = 4;                    // runs
 
-bool is_plain(const Instr& in) {
-  return is_scalar(in.op) && in.op != Opcode::rarely && in.op != Opcode::argument && in.op != Opcode::index;
-}
-
-bool same_work(const Instr& a, const Instr& b) {
-  return is_plain(a) && a.op == b.op && a.type == b.type && a.integer == b.integer &&
-         std::bit_cast<std::uint64_t>(a.number) == std::bit_cast<std::uint64_t>(b.number) &&
-         a.args.size() == b.args.size();
-}
-
 class RepeatFinder {
  public:
   RepeatFinder(const std::vector<Instr>& block, std::span<const int> results) : block_(block) {
-    for (std::size_t i = 0; i < block.size(); ++i) note(block[i], i);
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      note_uses(block[i], i, last_use_);
+      if (block[i].result >= 0) made_[block[i].result] = i;
+      if (block[i].loop)
+        for (const Accumulator& a : block[i].loop->accumulators) made_[a.result] = i;
+    }
     for (int value : results) last_use_[value] = block.size();
   }
 
@@ -51,29 +43,11 @@ class RepeatFinder {
   }
 
  private:
-  // Where values are made, and the last place that reads them, in whatever inner block.
-  void note(const Instr& in, std::size_t at) {
-    const auto use = [&](int value) {
-      if (value >= 0) last_use_[value] = at;
-    };
-    if (in.result >= 0) made_[in.result] = at;
-    for (int arg : in.args) use(arg);
-    use(in.yield);
-    if (in.access)
-      for (const Subscript& s : in.access->subscripts) use(s.value);
-    if (in.loop)
-      for (const Accumulator& a : in.loop->accumulators) {
-        made_[a.result] = at;
-        for (int value : {a.init, a.update, a.times}) use(value);
-      }
-    for (const Instr& inner : in.body) note(inner, at);
-  }
-
   std::optional<Repeat> first_from(std::size_t at) const {
     for (std::size_t length = kShortest; length <= kLongest; ++length)
       for (std::size_t from = at; from + kLeast * length <= block_.size();) {
         std::size_t to = from;  // the end of the stretch, less a length
-        while (to + length < block_.size() && same_work(block_[to], block_[to + length])) ++to;
+        while (to + length < block_.size() && is_plain(block_[to]) && same_work(block_[to], block_[to + length])) ++to;
         if (to - from >= (kLeast - 1) * length)
           if (std::optional<Repeat> found = within(from, to + length, length)) return found;
         from = to + 1;
@@ -130,7 +104,7 @@ class RepeatFinder {
   }
 
   const std::vector<Instr>& block_;
-  std::unordered_map<int, std::size_t> made_, last_use_;  // by value
+  Places made_, last_use_;
 };
 
 }  // namespace
