@@ -167,6 +167,7 @@ class KernelEmitter {
   llvm::Value* arithmetic(const Instr& instr, std::vector<llvm::Value*>& args);
   llvm::Value* product(llvm::Value* x, llvm::Value* y);
   llvm::Value* divide(DType type, llvm::Value* x, llvm::Value* y, bool remainder);
+  llvm::Value* by_parts(llvm::Type* type, int lanes, const std::function<llvm::Value*(int)>& part);
   llvm::Value* scale(DType type, llvm::Value* x, llvm::Value* n);
   llvm::Value* scale_by_factors(DType type, llvm::Value* x, llvm::Value* n);
   llvm::Value* exp2_sixteenths(llvm::Value* i);

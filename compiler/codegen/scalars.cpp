@@ -122,16 +122,19 @@ llvm::Value* KernelEmitter::product(llvm::Value* x, llvm::Value* y) {
   return b_.CreateBitCast(fence, x->getType());
 }
 
+// A vector by parts of `lanes` lanes: part(l) gives those from l on.
+llvm::Value* KernelEmitter::by_parts(llvm::Type* type, int lanes, const std::function<llvm::Value*(int)>& part) {
+  llvm::Value* whole = llvm::PoisonValue::get(type);
+  for (int l = 0; l < lanes_of(whole); l += lanes) whole = with_lanes_at(whole, l, part(l));
+  return whole;
+}
+
 llvm::Value* KernelEmitter::scale(DType type, llvm::Value* x, llvm::Value* n) {
   namespace x86 = llvm::Intrinsic;
   const int lanes = lanes_of(x), most = unit_.target().lanes(byte_size(type));
   if (!unit_.target().masks || lanes * byte_size(type) < 16) return scale_by_factors(type, x, n);
-  if (lanes > most) {
-    llvm::Value* whole = llvm::PoisonValue::get(x->getType());
-    for (int l = 0; l < lanes; l += most)
-      whole = with_lanes_at(whole, l, scale(type, lanes_at(x, l, most), lanes_at(n, l, most)));
-    return whole;
-  }
+  if (lanes > most)
+    return by_parts(x->getType(), most, [&](int l) { return scale(type, lanes_at(x, l, most), lanes_at(n, l, most)); });
   const bool f32 = type == DType::f32;
   const std::int64_t bytes = lanes * byte_size(type);
   const llvm::Intrinsic::ID id =
@@ -237,11 +240,9 @@ llvm::Value* KernelEmitter::exp2_sixteenths(llvm::Value* i) {
   const int lanes = lanes_of(i), most = unit_.target().masks ? 16 : 8;
   if (!is_vector(i) || !(unit_.target().masks || unit_.target().vector_bytes >= 32))
     return exp2_sixteenths_in_memory(i);
-  if (lanes > most) {
-    llvm::Value* whole = llvm::PoisonValue::get(unit_.vector_of(b_.getFloatTy(), lanes));
-    for (int l = 0; l < lanes; l += most) whole = with_lanes_at(whole, l, exp2_sixteenths(lanes_at(i, l, most)));
-    return whole;
-  }
+  if (lanes > most)
+    return by_parts(unit_.vector_of(b_.getFloatTy(), lanes), most,
+                    [&](int l) { return exp2_sixteenths(lanes_at(i, l, most)); });
   const llvm::ArrayRef<float> table(kExp2Sixteenths);
   std::vector<int> widened(static_cast<std::size_t>(most), -1);
   std::iota(widened.begin(), widened.begin() + lanes, 0);
@@ -269,12 +270,7 @@ llvm::Value* KernelEmitter::exp2_sixteenths_in_memory(llvm::Value* i) {
     return b_.CreateLoad(b_.getFloatTy(), place);
   };
   if (!is_vector(i)) return look_up(i);
-  llvm::Value* whole = llvm::PoisonValue::get(unit_.vector_of(b_.getFloatTy(), lanes_of(i)));
-  for (int l = 0; l < lanes_of(i); ++l) {
-    llvm::Value* lane = b_.getInt32(static_cast<unsigned>(l));
-    whole = b_.CreateInsertElement(whole, look_up(b_.CreateExtractElement(i, lane)), lane);
-  }
-  return whole;
+  return by_parts(unit_.vector_of(b_.getFloatTy(), lanes_of(i)), 1, [&](int l) { return look_up(lanes_at(i, l, 1)); });
 }
 
 }  // namespace gradc::codegen
