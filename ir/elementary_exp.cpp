@@ -20,6 +20,8 @@ ExpConstants exp_constants(DType type) {
   return {-746, 710, 0x1.62e42feep-1, 0x1.a39ef35793c76p-33, -38, 19.5};
 }
 
+constexpr double kLn2 = 0x1.62e42fefa39efp-1, kPerLn2 = 0x1.71547652b82fep+0;
+
 Scalar at_most(ScalarBuilder& b, Scalar x, double bound) {  // NaN stays
   const Scalar limit = b.number(x.type, bound);
   return b.select(x > limit, limit, x);
@@ -42,7 +44,7 @@ Scalar exp_polynomial(ScalarBuilder& b, Scalar r) {
 
 ReducedExp reduce_exp(ScalarBuilder& b, Scalar x) {
   const ExpConstants k = exp_constants(x.type);
-  const Rounded n = round_small(b, x * 0x1.71547652b82fep+0);
+  const Rounded n = round_small(b, x * kPerLn2);
   const Scalar a = b.fma(-n.value, b.number(x.type, k.ln2_high), x);  // exact
   const Scalar low_part = n.value * k.ln2_low;
   const Scalar r = a - low_part;
@@ -73,16 +75,13 @@ Scalar beside_one(ScalarBuilder& b, Scalar r) {
   return b.fma(r * r, q, r);
 }
 
-constexpr double kPerLn2 = 0x1.71547652b82fep+0;
-
-// exp(x) of f32 is 2^floor(n) power exp(r), |x| at most 104.
-struct ShortlyReduced {
-  Scalar n, power, r;
-};
-ShortlyReduced reduce_shortly(ScalarBuilder& b, Scalar x) {
-  const Sixteenths rounded = round_to_sixteenths(b, x, kPerLn2);
-  const Scalar a = b.fma(-rounded.n, b.number(DType::f32, 0x1.62ep-1), x);  // exact
-  return {rounded.n, rounded.power, b.fma(-rounded.n, b.number(DType::f32, 0x1.0bfbe8p-15), a)};
+// x - n ln 2 with ln 2 in two parts: n times the first is exact. r loses what rounds off; it is small against 1.
+Scalar less_ln2(ScalarBuilder& b, Scalar x, Scalar n, double ln2_high, double ln2_low) {
+  const Scalar a = b.fma(-n, b.number(x.type, ln2_high), x);  // exact
+  return b.fma(-n, b.number(x.type, ln2_low), a);
+}
+Scalar less_ln2(ScalarBuilder& b, Scalar x, const Sixteenths& rounded) {
+  return less_ln2(b, x, rounded.n, 0x1.62ep-1, 0x1.0bfbe8p-15);
 }
 
 // power exp(r).
@@ -90,13 +89,10 @@ Scalar by_power(ScalarBuilder& b, Scalar power, Scalar r) {
   return b.fma(power, b.fma(r * r, horner(b, r, kShortExp), r), power);
 }
 
-// r loses what rounds off; it is small against 1.
 Scalar exp_in_bounds(ScalarBuilder& b, Scalar x) {
   const ExpConstants k = exp_constants(x.type);
   const Scalar n = (x.type == DType::f32 ? round_product_f32(b, x, kPerLn2) : round_small(b, x * kPerLn2)).value;
-  const Scalar a = b.fma(-n, b.number(x.type, k.ln2_high), x);  // exact
-  const Scalar r = b.fma(-n, b.number(x.type, k.ln2_low), a);
-  return b.scale(beside_one(b, r) + 1, n);
+  return b.scale(beside_one(b, less_ln2(b, x, n, k.ln2_high, k.ln2_low)) + 1, n);
 }
 
 }  // namespace
@@ -109,23 +105,22 @@ Scalar close_exp_negative(ScalarBuilder& b, Scalar x) {
 Scalar exp_negative(ScalarBuilder& b, Scalar x) {
   const Scalar bounded = at_least(b, x, exp_constants(x.type).least);
   if (x.type == DType::f64) return exp_in_bounds(b, bounded);
-  const ShortlyReduced e = reduce_shortly(b, bounded);
-  const Scalar factor = b.scale(e.power, e.n);
-  return b.fma(b.fma(horner(b, e.r, kShortExp), e.r, b.number(x.type, 1)), e.r * factor, factor);
+  const Sixteenths e = round_to_sixteenths(b, bounded, kPerLn2);
+  const Scalar r = less_ln2(b, bounded, e), factor = b.scale(e.power, e.n);
+  return b.fma(b.fma(horner(b, r, kShortExp), r, b.number(x.type, 1)), r * factor, factor);
 }
 
 Scalar exp(ScalarBuilder& b, Scalar x) {
   const ExpConstants k = exp_constants(x.type);
   const Scalar bounded = at_least(b, at_most(b, x, k.greatest), k.least);
   if (x.type == DType::f64) return exp_in_bounds(b, bounded);
-  const ShortlyReduced e = reduce_shortly(b, bounded);
-  return b.scale(by_power(b, e.power, e.r), e.n);
+  const Sixteenths e = round_to_sixteenths(b, bounded, kPerLn2);
+  return b.scale(by_power(b, e.power, less_ln2(b, bounded, e)), e.n);
 }
 
 Scalar exp2(ScalarBuilder& b, Scalar x) {
   const bool f32 = x.type == DType::f32;
   const Scalar bounded = at_least(b, at_most(b, x, f32 ? 129 : 1025), f32 ? -151 : -1076);
-  constexpr double kLn2 = 0x1.62e42fefa39efp-1;
   if (f32) {
     const Sixteenths rounded = round_to_sixteenths(b, bounded, 1);
     return b.scale(by_power(b, rounded.power, (bounded - rounded.n) * kLn2), rounded.n);
@@ -171,8 +166,8 @@ Scalar tanh_f32(ScalarBuilder& b, Scalar x) {
   const Scalar p = horner(b, z, {-0x1.555452p-2, 0x1.10cefcp-3, -0x1.af7d38p-5, 0x1.0d5184p-6});
   const Scalar near = b.fma(magnitude * z, p, magnitude);
   const Scalar bounded = at_most(b, magnitude, exp_constants(x.type).tanh_greatest);
-  const Scalar n = round_product_f32(b, bounded, 0x1.71547652b82fep+1).value;
-  const Scalar r = b.fma(n, b.number(x.type, -0x1.62e42fefa39efp-1), bounded + bounded);
+  const Scalar n = round_product_f32(b, bounded, 2 * kPerLn2).value;
+  const Scalar r = b.fma(n, b.number(x.type, -kLn2), bounded + bounded);
   const Scalar half = b.scale(b.number(x.type, 0.5), n);
   const Scalar far = 1 - b.number(x.type, 1) / b.fma(half, beside_one(b, r), half + 0.5);
   return with_sign(b, b.select(magnitude < b.number(x.type, 0.55), near, far), sign_bit(b, x));
