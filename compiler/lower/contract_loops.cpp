@@ -134,7 +134,7 @@ class LoopPlanner : public ContractionLoops {
     for (const DepthDim& d : depth) whole *= d.extent;
     // Tiles that meet a block of lanes one after another find it whole in the second-level cache.
     const bool stays =
-        !by_taps && !task_.plan.outer_m.empty() && whole * widest * element_bytes() <= target_.l2_bytes * 5 / 8;
+        !by_taps && !task_.plan.outer_m.empty() && whole * widest * element_bytes() <= room_that_stays(target_);
     if ((whole <= 2 * most || stays) && depth.size() <= 4) return;
     // The first dimension that is cut, and its cut: what stands behind it is walked whole.
     std::int64_t behind = 1;
@@ -249,7 +249,7 @@ class LoopPlanner : public ContractionLoops {
   void plan_inside() {
     inside = around.size();
     if (direct && !blocked) return;
-    std::int64_t room = target_.l2_bytes * 5 / 8 / element_bytes(), held = 1;
+    std::int64_t room = room_that_stays(target_) / element_bytes(), held = 1;
     auto span = [&](const TileLoop& loop) {
       if (loop.of == TileLoop::Of::dim) return loop.dim.extent;
       std::int64_t sum = 0;

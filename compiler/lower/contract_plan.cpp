@@ -97,18 +97,11 @@ std::optional<Clip> ContractionPlan::clip(const OperandFacts (&operands)[2], con
   return std::nullopt;
 }
 
-double ContractionPlan::taken_of_rows(const OperandFacts (&operands)[2],
-                                      const std::vector<ContractionDim>& depth) const {
+double ContractionPlan::taken(Clips clips, const OperandFacts (&operands)[2],
+                              const std::vector<ContractionDim>& depth) const {
   double all = 1;
   for (const ContractionDim& dim : depth)
-    if (const auto clipped = clip_rows(operands, dim)) all *= clipped->taken;
-  return all;
-}
-
-double ContractionPlan::taken(const OperandFacts (&operands)[2], const std::vector<ContractionDim>& depth) const {
-  double all = 1;
-  for (const ContractionDim& dim : depth)
-    if (const auto clipped = clip(operands, dim)) all *= clipped->taken;
+    if (const auto clipped = (this->*clips)(operands, dim)) all *= clipped->taken;
   return all;
 }
 
@@ -143,7 +136,6 @@ namespace {
 constexpr double kTileOverhead = 30;
 constexpr double kCopy = 0.2, kTransposedCopy = 0.45, kStore = 0.15, kTransposedStore = 0.35;
 constexpr double kScatteredStore = 5;  // each to a cache line of its own
-constexpr double kUncut = 0.625;       // of the second-level cache: smaller panels leave the depth whole
 constexpr double kFarLoad = 1;         // of a number of the rows operand with a cache line of its own
 
 // Rows of a tile with this many vectors a row: beside the accumulators, the lanes operand and a number of the rows
@@ -313,7 +305,7 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
         plan.lane = lane;
         plan.outer_m = others(m, row);
         plan.outer_n = others(n, lane);
-        const double taken = plan.taken(operands, contraction.k);
+        const double taken = plan.taken(&ContractionPlan::clip, operands, contraction.k);
         for (int vectors = 1; vectors <= 8; ++vectors) {
           if (most_rows(vectors, target) < 1) continue;
           plan.lanes = lane_blocks(lane.extent, vectors, lanes);
@@ -324,8 +316,8 @@ ContractionPlan plan_contraction(const Contraction& contraction, const OperandFa
           double outer = batch * static_cast<double>(product(plan.outer_m) * product(plan.outer_n));
           double steps = depth * taken;
           if (steps * static_cast<double>(plan.lanes[0].padded * byte_size(dtype)) <=
-              kUncut * static_cast<double>(target.l2_bytes))
-            steps *= plan.taken_of_rows(operands, contraction.k);
+              static_cast<double>(room_that_stays(target)))  // else the depth is cut
+            steps *= plan.taken(&ContractionPlan::clip_rows, operands, contraction.k);
           plan.cost = outer * tile_cycles(plan, steps, lanes, target);
           place_lanes(plan, operands[b], batch * depth * static_cast<double>(product(n)));
           place_rows(plan, operands[a], contraction, batch * depth * static_cast<double>(product(m)));

@@ -84,16 +84,18 @@ struct ContractionPlan {
 
   // Tiles that meet the same rows and lanes, moved: those of a convolution's kernel.
   std::int64_t taps() const { return product(outer_m) * product(outer_n); }
-  // The part of the depth's steps that is not left out for whole tiles.
-  double taken(const OperandFacts (&operands)[2], const std::vector<ContractionDim>& depth) const;
-  // The part of their rows that is not.
-  double taken_of_rows(const OperandFacts (&operands)[2], const std::vector<ContractionDim>& depth) const;
   // Of the depth's loop over this variable, where nothing else moves the operand along that dimension within a tile.
   std::optional<Clip> clip(const OperandFacts (&operands)[2], const ContractionDim& depth) const;
   // Of the depth's loop over this variable, where only the rows move the operand along that dimension too, and a tile
   // has the same rows in every round: in each of its steps some rows are left out. At most one loop has such a clip.
   std::optional<Clip> clip_rows(const OperandFacts (&operands)[2], const ContractionDim& depth) const;
+  using Clips = std::optional<Clip> (ContractionPlan::*)(const OperandFacts (&)[2], const ContractionDim&) const;
+  // The part of the depth's steps that such clips do not leave out: for whole tiles, or of their rows.
+  double taken(Clips clips, const OperandFacts (&operands)[2], const std::vector<ContractionDim>& depth) const;
 };
+
+// Bytes of the second-level cache that are met again while others pass through it.
+inline std::int64_t room_that_stays(const Target& target) { return target.l2_bytes * 5 / 8; }
 
 ContractionPlan plan_contraction(const Contraction& contraction, const OperandFacts (&operands)[2],
                                  const std::vector<std::int64_t>& result_coefficients, DType dtype,
